@@ -1,0 +1,4 @@
+// CommonJS: each entry named on the command line loads and names its exports.
+const names = {}
+for (const entry of process.argv.slice(2)) names[entry] = Object.keys(require(entry)).sort()
+console.log(JSON.stringify(names))
