@@ -1,0 +1,16 @@
+import type { FileCall } from './files.js'
+import type { LibvirtCall } from './libvirt.js'
+import type { QemuImgCall } from './qemu-img.js'
+import type { QmpCommand } from './qmp.js'
+
+/**
+ * Something that a plan asks of the outside. What is inside is wire-shaped: a QMP command is the JSON of the socket, a
+ * qemu-img call an argument vector, a libvirt call a function with its arguments and flag names.
+ *
+ * @since 0.1.0
+ */
+export type Call =
+  | { readonly _tag: 'Qmp'; readonly command: QmpCommand }
+  | { readonly _tag: 'Libvirt'; readonly function: LibvirtCall }
+  | ({ readonly _tag: 'QemuImg' } & QemuImgCall)
+  | ({ readonly _tag: 'Files' } & FileCall)

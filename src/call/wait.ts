@@ -1,0 +1,85 @@
+/**
+ * An image as a monitor reports it: the node that QEMU has for it, and where it is.
+ *
+ * @since 0.1.0
+ */
+export interface ReportedImage {
+  readonly image: string
+  readonly format: string
+  readonly location: string
+}
+
+/**
+ * What has to be true before the next step may begin.
+ *
+ * - `QmpJob`: `query-jobs` lists the job with that status and no error. The event that announces it is
+ *   `JOB_STATUS_CHANGE`; a failure too arrives as `BLOCK_JOB_COMPLETED`, so the status is what counts.
+ * - `LibvirtJob`: the event `VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2` for the disk with that status; while polling, `ready` is
+ *   `ready='yes'` on `<mirror>`, never `cur == end`.
+ * - `ChainIs`: the reply to this step's query shows these images, base first, and nothing below the first.
+ *
+ * A wait has three outcomes, and no fourth: `reached`, `failed`, and `lost`, where nobody can say any more (the job is
+ * gone, the monitor is gone). A job that is gone proves nothing: look at the chain before going on.
+ *
+ * @since 0.1.0
+ */
+export type Wait =
+  | { readonly _tag: 'QmpJob'; readonly job: string; readonly status: 'ready' | 'pending' | 'concluded' }
+  | { readonly _tag: 'LibvirtJob'; readonly disk: string; readonly status: 'ready' | 'completed' | 'canceled' }
+  | { readonly _tag: 'ChainIs'; readonly disk: string; readonly images: ReadonlyArray<ReportedImage> }
+
+/** A job as `query-jobs` lists it. */
+export interface ReportedJob {
+  readonly id: string
+  readonly status: string
+  readonly error?: string
+}
+
+/**
+ * How a wait stands.
+ *
+ * @since 0.1.0
+ */
+export type WaitState = 'waiting' | 'reached' | 'failed' | 'lost'
+
+/**
+ * Says how a wait for a QMP job stands, from the reply to `query-jobs`.
+ *
+ * `concluded` with an error and `aborting` are `failed`; a job that is not listed is `lost`.
+ *
+ * @example
+ * import { judgeQmpJob } from 'backing-chain'
+ *
+ * const wait = { _tag: 'QmpJob', job: 'j', status: 'concluded' } as const
+ * judgeQmpJob(wait, [{ id: 'j', status: 'concluded', error: 'No space left on device' }]) // => 'failed'
+ *
+ * @since 0.1.0
+ */
+export const judgeQmpJob = (wait: Wait & { readonly _tag: 'QmpJob' }, jobs: ReadonlyArray<ReportedJob>): WaitState => {
+  const job = jobs.find((one) => one.id === wait.job)
+  if (job === undefined) return 'lost'
+  if (job.error !== undefined || job.status === 'aborting') return 'failed'
+  if (job.status === wait.status) return 'reached'
+  return job.status === 'concluded' || job.status === 'null' ? 'failed' : 'waiting'
+}
+
+const libvirtStatus = ['completed', 'failed', 'canceled', 'ready'] as const
+
+/**
+ * Says how a wait for a libvirt block job stands, from an event of `VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2` for its disk.
+ *
+ * `status` is the event's number: 0 completed, 1 failed, 2 canceled, 3 ready. Ending a ready copy or active commit
+ * without a pivot ends in `canceled`, so there it is what the plan waits for.
+ *
+ * @example
+ * import { judgeLibvirtJob } from 'backing-chain'
+ *
+ * judgeLibvirtJob({ _tag: 'LibvirtJob', disk: 'vda', status: 'ready' }, 3) // => 'reached'
+ *
+ * @since 0.1.0
+ */
+export const judgeLibvirtJob = (wait: Wait & { readonly _tag: 'LibvirtJob' }, status: 0 | 1 | 2 | 3): WaitState => {
+  const seen = libvirtStatus[status]
+  if (seen === wait.status) return 'reached'
+  return seen === 'ready' ? 'waiting' : 'failed'
+}

@@ -1,0 +1,69 @@
+import type * as t from 'io-ts'
+
+import type { LibvirtCall, LibvirtFlag } from '../call/libvirt.js'
+import { textOrNull } from './qmp-json.js'
+import { exact, list, oneOf, size, tagged, text } from './shape.js'
+import { xmlElement } from './xml-json.js'
+
+const onDisk = { domain: text, disk: text }
+
+const call = <S extends string, A, F extends LibvirtFlag>(
+  name: S,
+  of: t.Type<A, A, unknown>,
+  flags: ReadonlyArray<F>,
+) => exact({ call: oneOf(name), arguments: of, flags: list(oneOf(...flags)) }, {})
+
+const onDomain = exact({ domain: text }, {})
+
+const blockCalls = {
+  virDomainBlockCommit: call(
+    'virDomainBlockCommit',
+    exact({ ...onDisk, base: textOrNull, top: textOrNull, bandwidth: size }, {}),
+    [
+      'VIR_DOMAIN_BLOCK_COMMIT_SHALLOW',
+      'VIR_DOMAIN_BLOCK_COMMIT_DELETE',
+      'VIR_DOMAIN_BLOCK_COMMIT_ACTIVE',
+      'VIR_DOMAIN_BLOCK_COMMIT_RELATIVE',
+    ],
+  ),
+  virDomainBlockPull: call('virDomainBlockPull', exact({ ...onDisk, bandwidth: size }, {}), []),
+  virDomainBlockRebase: call('virDomainBlockRebase', exact({ ...onDisk, base: textOrNull, bandwidth: size }, {}), [
+    'VIR_DOMAIN_BLOCK_REBASE_SHALLOW',
+    'VIR_DOMAIN_BLOCK_REBASE_REUSE_EXT',
+    'VIR_DOMAIN_BLOCK_REBASE_COPY_RAW',
+    'VIR_DOMAIN_BLOCK_REBASE_COPY',
+    'VIR_DOMAIN_BLOCK_REBASE_RELATIVE',
+    'VIR_DOMAIN_BLOCK_REBASE_COPY_DEV',
+  ]),
+  virDomainBlockCopy: call('virDomainBlockCopy', exact({ ...onDisk, destxml: xmlElement }, {}), [
+    'VIR_DOMAIN_BLOCK_COPY_SHALLOW',
+    'VIR_DOMAIN_BLOCK_COPY_REUSE_EXT',
+    'VIR_DOMAIN_BLOCK_COPY_TRANSIENT_JOB',
+  ]),
+  virDomainBlockJobAbort: call('virDomainBlockJobAbort', exact(onDisk, {}), [
+    'VIR_DOMAIN_BLOCK_JOB_ABORT_ASYNC',
+    'VIR_DOMAIN_BLOCK_JOB_ABORT_PIVOT',
+  ]),
+}
+
+const domainCalls = {
+  virDomainSnapshotCreateXML: call('virDomainSnapshotCreateXML', exact({ domain: text, xml: xmlElement }, {}), [
+    'VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA',
+    'VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY',
+    'VIR_DOMAIN_SNAPSHOT_CREATE_REUSE_EXT',
+    'VIR_DOMAIN_SNAPSHOT_CREATE_ATOMIC',
+  ]),
+  virDomainSuspend: call('virDomainSuspend', onDomain, []),
+  virDomainResume: call('virDomainResume', onDomain, []),
+  virDomainGetXMLDesc: call('virDomainGetXMLDesc', onDomain, ['VIR_DOMAIN_XML_INACTIVE']),
+  virDomainUpdateDeviceFlags: call('virDomainUpdateDeviceFlags', exact({ domain: text, xml: xmlElement }, {}), [
+    'VIR_DOMAIN_AFFECT_CONFIG',
+  ]),
+}
+
+const members = { ...blockCalls, ...domainCalls } satisfies {
+  readonly [C in LibvirtCall['call']]: t.Decoder<unknown, LibvirtCall & { readonly call: C }>
+}
+
+/** A libvirt call that a plan can have. */
+export const libvirtCall = tagged('call', members)

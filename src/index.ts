@@ -1,0 +1,105 @@
+// content: what a chain means for the bytes
+export type { Run } from './content/run.js'
+export { emptyLayer, equalLayers, layer, solid } from './content/layer.js'
+export type { Layer, LayerError } from './content/layer.js'
+export { ground, override, overrideSemigroup, product } from './content/override.js'
+export { equalViews, view, writeInto } from './content/view.js'
+export { defaultClusterBytes, layerOfPattern, patternOfLayer } from './content/pattern.js'
+
+// model: images and chains
+export { formats, isFormat, traitsOf } from './model/format.js'
+export type { Format, FormatTraits } from './model/format.js'
+export { locationString } from './model/location.js'
+export type { Location } from './model/location.js'
+export { combineHeader, composeHeaders, headerReaches, largestHeaderBytes } from './model/header.js'
+export { isImageName } from './model/image.js'
+export type {
+  Backing,
+  Bitmap,
+  DataFile,
+  Image,
+  ImageDescription,
+  ImageName,
+  InternalSnapshot,
+  LiveNode,
+} from './model/image.js'
+export { chain } from './model/chain.js'
+export type { Chain } from './model/chain.js'
+export type { ModelError } from './model/chain-error.js'
+export {
+  activeImage,
+  activePath,
+  backingOf,
+  imageOf,
+  overlayIndex,
+  overlaysOf,
+  path,
+  readersOf,
+  roots,
+  span,
+} from './model/chain-query.js'
+export type { Reader } from './model/chain-query.js'
+export { parsePicture } from './model/parse-picture.js'
+export { printPicture } from './model/print-picture.js'
+export type { Mark, NotationError, Picture, PictureImage } from './model/picture.js'
+export { parseChain, printChain } from './model/notation.js'
+export type { ParsedChain, ParseOptions, PrintOptions } from './model/notation.js'
+
+// call: what can be asked of the outside
+export type { Call } from './call/call.js'
+export type { QmpCommand, TransactionAction } from './call/qmp.js'
+export { flagBits } from './call/libvirt.js'
+export type { LibvirtCall, LibvirtFlag } from './call/libvirt.js'
+export type { QemuImgCall } from './call/qemu-img.js'
+export type { FileCall } from './call/files.js'
+export { xmlText } from './call/xml.js'
+export type { XmlElement } from './call/xml.js'
+export { judgeLibvirtJob, judgeQmpJob } from './call/wait.js'
+export type { ReportedImage, ReportedJob, Wait, WaitState } from './call/wait.js'
+export { capabilitiesOfVersions, features, withSchema } from './call/capability.js'
+export type { Capabilities, Feature, MissingFeature, QmpSchema } from './call/capability.js'
+
+// plan: what an operation gives back
+export type {
+  Definition,
+  Domain,
+  GuestState,
+  Hypervisor,
+  LibvirtHypervisor,
+  QemuImgHypervisor,
+  QmpHypervisor,
+  RunningJob,
+} from './plan/hypervisor.js'
+export type { AcceptableTag, Alternative, Refusal, ThreeSizes } from './plan/refusal.js'
+export type { Fate } from './plan/fate.js'
+export type { Assumption } from './plan/assumption.js'
+export type { ContentChange, Plan, Point, PointOutcome, Step } from './plan/plan.js'
+export { checkPlan } from './plan/check.js'
+export type { PlanProblem } from './plan/check.js'
+export { contentsAfter, viewOf } from './plan/contents.js'
+export type { Contents } from './plan/contents.js'
+
+// operation: the plans
+export type {
+  AddOverlayRequest,
+  CommitRequest,
+  CommonRequest,
+  CopyRequest,
+  End,
+  NewImage,
+  PullRequest,
+  ShallowCommitRequest,
+} from './operation/request.js'
+export { addOverlay } from './operation/add-overlay.js'
+export { commit, shallowCommit } from './operation/commit.js'
+export { pull } from './operation/pull.js'
+export { copy } from './operation/copy.js'
+
+// render: plans to read
+export { marksOfPlan, notation } from './render/notation.js'
+export { mermaid } from './render/mermaid.js'
+export { shellLine } from './render/shell.js'
+export { virshCommand, virshLine } from './render/virsh.js'
+export type { VirshCommand } from './render/virsh.js'
+export { explain } from './render/explanation.js'
+export { explainRefusal } from './render/refusal.js'

@@ -1,0 +1,84 @@
+import { hasProtocol, isAbsolute, pathOf } from './location.js'
+import type { Location } from './location.js'
+
+/**
+ * The largest backing string that a qcow2 header can hold, in bytes (QEMU: 1,023).
+ *
+ * @since 0.1.0
+ */
+export const largestHeaderBytes = 1023
+
+/** The length of a string in UTF-8, which is what a header counts. */
+export const headerBytes = (text: string): number => {
+  let bytes = 0
+  for (const character of text) {
+    const code = character.codePointAt(0) ?? 0
+    bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4
+  }
+  return bytes
+}
+
+/**
+ * Reads a backing string as QEMU does: relative to the directory of the string that the overlay was opened by.
+ *
+ * `..` and symbolic links are left alone, as QEMU leaves them. An absolute string and a `protocol:` string stand for
+ * themselves.
+ *
+ * @example
+ * import { combineHeader } from 'backing-chain'
+ *
+ * combineHeader('/images/vm/a.qcow2', '../base.qcow2') // => '/images/vm/../base.qcow2'
+ *
+ * @since 0.1.0
+ */
+export const combineHeader = (openedAs: string, header: string): string => {
+  if (isAbsolute(header)) return header
+  const slash = openedAs.lastIndexOf('/')
+  const protocol = hasProtocol(openedAs) ? openedAs.indexOf(':') : -1
+  return openedAs.slice(0, Math.max(slash, protocol) + 1) + header
+}
+
+/**
+ * The backing string that reaches the end of a row of links from where the first one stands.
+ *
+ * `headers` are the strings as stored, the uppermost overlay's first. Each is combined as QEMU combines it when it opens
+ * the chain, so the result resolves to the same file, and is relative exactly where every link was.
+ *
+ * @example
+ * import { composeHeaders } from 'backing-chain'
+ *
+ * composeHeaders(['../b/b.qcow2', '../a/a.qcow2']) // => '../b/../a/a.qcow2'
+ *
+ * @since 0.1.0
+ */
+export const composeHeaders = (headers: ReadonlyArray<string>): string =>
+  headers.reduce((reached, header) => combineHeader(reached, header), '')
+
+/** Removes `.` and `..` from an absolute path, for comparing two spellings of it; links are not known here. */
+export const normalPath = (path: string): string => {
+  if (!path.startsWith('/')) return path
+  const kept: Array<string> = []
+  for (const part of path.split('/')) {
+    if (part === '..') kept.pop()
+    else if (part !== '' && part !== '.') kept.push(part)
+  }
+  return `/${kept.join('/')}`
+}
+
+/**
+ * True where a backing string, read from where the overlay is, spells the path of the location.
+ *
+ * Textual: `..` is folded, symbolic links are not followed. Strings that are no path must be equal. `file:` before a
+ * relative path never reaches: QEMU reads that from its own working directory.
+ *
+ * @since 0.1.0
+ */
+export const headerReaches = (overlay: Location, header: string, backing: Location): boolean => {
+  const to = pathOf(backing)
+  const from = pathOf(overlay)
+  if (to === undefined) return backing._tag === 'Network' ? header === backing.uri : header.startsWith('json:')
+  const plain = header.startsWith('file:') ? header.slice('file:'.length) : header
+  if (plain !== header && !isAbsolute(plain)) return false
+  if (from === undefined) return normalPath(plain) === normalPath(to)
+  return normalPath(combineHeader(from, plain)) === normalPath(to)
+}

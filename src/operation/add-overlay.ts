@@ -1,0 +1,135 @@
+import * as E from 'fp-ts/lib/Either.js'
+import { pipe } from 'fp-ts/lib/function.js'
+
+import type { Feature } from '../call/capability.js'
+import type { Chain } from '../model/chain.js'
+import { activeImage, knownImage } from '../model/chain-query.js'
+import type { Hypervisor } from '../plan/hypervisor.js'
+import type { Plan, PointOutcome } from '../plan/plan.js'
+import type { Refusal } from '../plan/refusal.js'
+import { assumptionsOf, bitmapAssumptions, startAssumption } from './assumptions.js'
+import { libvirtOverlay } from './dialect/libvirt-overlay.js'
+import { qemuImgOverlay } from './dialect/qemu-img-overlay.js'
+import { qmpOverlay } from './dialect/qmp-overlay.js'
+import { fatesOf } from './fates.js'
+import { guarded } from './guard.js'
+import type { Guard } from './guard.js'
+import { addressGuard, capabilityGuard, guestStateGuard, jobGuard } from './guard-host.js'
+import { definitionGuard, secretGuard } from './guard-live.js'
+import { plaintextGuard } from './guard-loss.js'
+import { newImageAssumptions, newImageGuard, placeImage } from './new-image.js'
+import type { Place } from './new-image.js'
+import { settleOverlay } from './overlay-outcome.js'
+import type { OverlayJob, OverlayOutcome } from './overlay-outcome.js'
+import { pointGuard, pointOutcomes } from './points.js'
+import type { AddOverlayRequest } from './request.js'
+
+const overlayFeatures = ({ hypervisor, request }: OverlayJob): ReadonlyArray<Feature> => {
+  if (hypervisor.via === 'qemu-img') return []
+  if (hypervisor.via === 'libvirt') return ['libvirt-external-snapshot']
+  const create: ReadonlyArray<Feature> = request.overlay.made === 'before' ? [] : ['qemu-blockdev-create']
+  return ['qemu-blockdev-snapshot', 'qemu-blockdev', ...create]
+}
+
+const placeOf = ({ chain, request, hypervisor, active }: OverlayJob): Place => ({
+  chain,
+  hypervisor,
+  wanted: request.overlay,
+  sizeBytes: active.sizeBytes,
+  below: active,
+})
+
+const guards: ReadonlyArray<Guard<OverlayJob>> = [
+  (job) => guestStateGuard(job.hypervisor),
+  (job) => capabilityGuard(job.hypervisor, overlayFeatures(job)),
+  (job) => jobGuard(job.hypervisor, { images: [job.active], root: 'taken' }),
+  (job) => newImageGuard(placeOf(job)),
+  (job) => plaintextGuard(job.request, [job.active], job.request.overlay),
+  (job) => definitionGuard(job.hypervisor, 'changes'),
+  (job) => secretGuard(job.hypervisor.via, [job.active]),
+  (job) => addressGuard(job.hypervisor.via, [job.active]),
+  (job) => pointGuard(job.chain, job.request.points ?? []),
+]
+
+const stepsOf = (outcome: OverlayOutcome): Plan['steps'] => {
+  const { hypervisor } = outcome.job
+  switch (hypervisor.via) {
+    case 'qmp':
+      return qmpOverlay(outcome)
+    case 'libvirt':
+      return libvirtOverlay(outcome, hypervisor)
+    case 'qemu-img':
+      return qemuImgOverlay(outcome, hypervisor)
+  }
+}
+
+const planOf = (outcome: OverlayOutcome, points: ReadonlyArray<PointOutcome>): Plan => {
+  const { job, placed, after } = outcome
+  const { chain, hypervisor, active } = job
+  const offline = hypervisor.via === 'qemu-img'
+  return {
+    operation: 'addOverlay',
+    via: hypervisor.via,
+    before: chain,
+    after,
+    steps: stepsOf(outcome),
+    contents: [{ image: placed.image.name, span: [], sizeBytes: placed.image.sizeBytes }],
+    fates: fatesOf(chain, after, [[placed.image.name, 'created']]),
+    points,
+    requires: overlayFeatures(job),
+    assumes: [
+      ...newImageAssumptions(placeOf(job)),
+      ...assumptionsOf({
+        chain: after,
+        claimed: [],
+        reopened: [],
+        closed: offline ? [active] : [],
+        links: [placed.image],
+      }),
+      ...bitmapAssumptions(hypervisor.via === 'libvirt' ? [] : [active]),
+      ...startAssumption(hypervisor, after, stepsOf(outcome)),
+    ],
+  }
+}
+
+const planOverlay = (job: OverlayJob): E.Either<Refusal, Plan> =>
+  pipe(
+    placeImage(placeOf(job)),
+    E.map((placed) => settleOverlay(job, placed)),
+    E.flatMap((outcome) =>
+      pipe(
+        pointOutcomes(job, ({ name }) => knownImage(outcome.after, name)),
+        E.map((points) => planOf(outcome, points)),
+      ),
+    ),
+  )
+
+/**
+ * Plans a new active image over the present one, which is frozen at that point in time.
+ *
+ * What the guest reads stays the same; what it writes from then on goes into the overlay. The overlay has exactly the
+ * size of the guest's disk: QEMU does not check, and a guest's disk would change its size.
+ *
+ * Refuses, in this order: `GuestStateWrong`, `CapabilityMissing`, `JobOverlaps`, `NameTaken`,
+ * `LocationNotAddressable`, `DestinationWrong` (relative, missing, exists), `FormatCannotHoldOverlay`,
+ * `DestinationWrong` (format, missing, size, contents), `BackingStringUnknown`, `NodeNameInvalid`, `PlaintextLeak`,
+ * `NotThisWay` (a definition that cannot be mended, encrypted images through qemu-img), `NodeUnknown`,
+ * `PathNotAbsolute`, `PointUnknown`, `BackingStringTooLong`.
+ *
+ * Source: QMP `blockdev-create`, `blockdev-add`, `blockdev-snapshot`; libvirt `virDomainSnapshotCreateXML` without
+ * metadata; `qemu-img create`.
+ *
+ * @example
+ * import { addOverlay, capabilitiesOfVersions, parseChain, printChain } from 'backing-chain'
+ * import * as E from 'fp-ts/lib/Either.js'
+ *
+ * const parsed = parseChain('base <- a^')
+ * const hypervisor = { via: 'qemu-img', guest: 'shut-off', capabilities: capabilitiesOfVersions({ qemu: '10.0.2' }) } as const
+ * const overlay = { name: 'b', location: { _tag: 'File', path: '/images/b' }, format: 'qcow2' } as const
+ * const plan = E.flatMap(({ chain }) => addOverlay(chain, { overlay }, hypervisor))(parsed)
+ * E.isRight(plan) ? printChain(plan.right.after) : '' // => 'base <- a <- b^'
+ *
+ * @since 0.1.0
+ */
+export const addOverlay = (chain: Chain, request: AddOverlayRequest, hypervisor: Hypervisor): E.Either<Refusal, Plan> =>
+  pipe(guarded(guards)({ chain, request, hypervisor, active: activeImage(chain) }), E.flatMap(planOverlay))

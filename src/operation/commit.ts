@@ -1,0 +1,162 @@
+import * as E from 'fp-ts/lib/Either.js'
+import { pipe } from 'fp-ts/lib/function.js'
+
+import type { Chain } from '../model/chain.js'
+import type { Image } from '../model/image.js'
+import type { Hypervisor } from '../plan/hypervisor.js'
+import type { Plan, PointOutcome } from '../plan/plan.js'
+import { refuse } from '../plan/refusal.js'
+import type { Refusal } from '../plan/refusal.js'
+import { assumptionsOf, bitmapAssumptions, deviceAssumption, killAssumptions, startAssumption } from './assumptions.js'
+import { commitFeatures, commitGuards } from './commit-guard.js'
+import { overwritten, repointedBy, resolveCommit } from './commit-job.js'
+import type { CommitJob } from './commit-job.js'
+import { newBackings, settle } from './commit-outcome.js'
+import type { CommitOutcome } from './commit-outcome.js'
+import { libvirtCommit } from './dialect/libvirt-commit.js'
+import { qemuImgCommit } from './dialect/qemu-img-commit.js'
+import { qmpCommit } from './dialect/qmp-commit.js'
+import { fatesOf } from './fates.js'
+import type { Mark } from './fates.js'
+import { guarded } from './guard.js'
+import { pointOutcomes } from './points.js'
+import type { CommitRequest, ShallowCommitRequest } from './request.js'
+
+/** Where a point in time is after a commit: whatever was written over is gone, and the base now shows the top's. */
+const holderOf =
+  ({ job, after }: CommitOutcome) =>
+  (was: Image): Image | undefined => {
+    if (overwritten(job).some(({ name }) => name === was.name)) return undefined
+    return after.images.get(was.name) ?? after.images.get(job.base.name)
+  }
+
+const marksOf = ({ job, backings, dropped }: CommitOutcome): ReadonlyArray<Mark> => {
+  const above = job.span.slice(1, -1).map(({ name }): Mark => [name, 'invalid'])
+  const gone = dropped.some(({ name }) => name === job.top.name)
+  const top: ReadonlyArray<Mark> = gone ? [[job.top.name, job.active === 'yes' ? 'invalid' : 'redundant']] : []
+  const removed = job.request.leftovers === 'remove' ? dropped.filter(({ location }) => location._tag === 'File') : []
+  return [
+    [job.base.name, 'written'],
+    ...Array.from(backings.keys(), (name): Mark => [name, 'repointed']),
+    ...above,
+    ...top,
+    ...removed.map(({ name }): Mark => [name, 'removed']),
+  ]
+}
+
+const stepsOf = (outcome: CommitOutcome): Plan['steps'] => {
+  const { hypervisor } = outcome.job
+  switch (hypervisor.via) {
+    case 'qmp':
+      return qmpCommit(outcome, hypervisor)
+    case 'libvirt':
+      return libvirtCommit(outcome, hypervisor)
+    case 'qemu-img':
+      return qemuImgCommit(outcome, hypervisor)
+  }
+}
+
+const assumesOf = (outcome: CommitOutcome): Plan['assumes'] => {
+  const { job, dropped, after } = outcome
+  const { qemu, header } = repointedBy(job)
+  const { chain, hypervisor, base, span, top } = job
+  const offline = hypervisor.via === 'qemu-img'
+  const gone = job.request.leftovers === 'remove' ? dropped.filter(({ name }) => name === top.name) : []
+  return [
+    ...assumptionsOf({
+      chain,
+      claimed: [...overwritten(job), ...gone],
+      reopened: offline ? [] : [base, ...qemu],
+      closed: offline ? [...span, ...header] : header,
+      links: [...span.slice(1), ...qemu, ...header],
+    }),
+    ...deviceAssumption(base, top.sizeBytes),
+    ...bitmapAssumptions(hypervisor.via === 'libvirt' ? [] : span.slice(1)),
+    ...(hypervisor.via === 'libvirt' ? killAssumptions(qemu) : []),
+    ...(after.active === chain.active && !offline ? [] : startAssumption(hypervisor, after, stepsOf(outcome))),
+  ]
+}
+
+const planOf = (outcome: CommitOutcome, points: ReadonlyArray<PointOutcome>): Plan => {
+  const { job, after } = outcome
+  const sizeBytes = Math.max(job.base.sizeBytes, job.top.sizeBytes)
+  return {
+    operation: 'commit',
+    via: job.hypervisor.via,
+    before: job.chain,
+    after,
+    steps: stepsOf(outcome),
+    contents: [{ image: job.base.name, span: job.span.map(({ name }) => name), sizeBytes }],
+    fates: fatesOf(job.chain, after, marksOf(outcome)),
+    points,
+    requires: commitFeatures(job),
+    assumes: assumesOf(outcome),
+  }
+}
+
+/** The plan of a commit whose guards have been asked; asked of no guard it shows what they are for. */
+export const planCommit = (job: CommitJob): E.Either<Refusal, Plan> =>
+  pipe(
+    newBackings(job),
+    E.map((backings) => settle(job, backings)),
+    E.flatMap((outcome) =>
+      pipe(
+        pointOutcomes(job, holderOf(outcome), [
+          {
+            _tag: 'PullIntoReaders',
+            readers: job.overlays.length === 0 ? [job.top.name] : job.overlays.map(({ name }) => name),
+          },
+          { _tag: 'Copy', depth: 'full' },
+        ]),
+        E.map((points) => planOf(outcome, points)),
+      ),
+    ),
+  )
+
+/**
+ * Plans a commit: the contents of `top`, and of everything between, go down into `base`, whose file survives.
+ *
+ * What the guest reads stays the same, at every step and after each. Where `top` is the active image the guest either
+ * goes on in `base` (`end: 'pivot'`) or stays where it is (`'keep'`); both write the base all the same. Every image from
+ * `base` up to, not including, `top` no longer shows the point in time that it showed.
+ *
+ * Refuses, in this order: `ImageNotInChain`, `NothingBelow`, `TopNotAboveBase`, `GuestStateWrong`, `NotOnActivePath`,
+ * `CapabilityMissing`, `JobOverlaps`, `ActiveNeedsPivotDecision`, `PivotOnlyForActive`, `ImageShared`,
+ * `FormatCannotChangeBacking`, `BaseLargerThanTop`, `ShortImageExposesBase`, `BaseNotGrowable`,
+ * `InternalSnapshotsLost`, `BitmapsLost`, `PlaintextLeak`, `NotThisWay` (a definition that cannot be mended,
+ * encrypted images through qemu-img), `NodeUnknown`, `PathNotAbsolute`, `LocationNotAddressable`, `FilterAbove`,
+ * `NodeNameInvalid`, `GuestStateWrong` (removing files while paused, through libvirt), `PointUnknown`,
+ * `BackingStringTooLong`, `BackingStringUnknown`, `PointInTimeLost`.
+ *
+ * Source: QMP `block-commit`, libvirt `virDomainBlockCommit`, `qemu-img commit` with `rebase -u`.
+ *
+ * @example
+ * import { capabilitiesOfVersions, commit, parseChain } from 'backing-chain'
+ * import * as E from 'fp-ts/lib/Either.js'
+ *
+ * const parsed = parseChain('base <- a <- b^')
+ * const hypervisor = { via: 'qemu-img', guest: 'shut-off', capabilities: capabilitiesOfVersions({ qemu: '10.0.2' }) } as const
+ * const plan = E.flatMap(({ chain }) => commit(chain, { top: 'a', base: 'base' }, hypervisor))(parsed)
+ * E.isRight(plan) ? Array.from(plan.right.after.images.keys()) : [] // => ['base', 'b']
+ *
+ * @since 0.1.0
+ */
+export const commit = (chain: Chain, request: CommitRequest, hypervisor: Hypervisor): E.Either<Refusal, Plan> =>
+  pipe(resolveCommit(chain, request, hypervisor), E.flatMap(guarded(commitGuards)), E.flatMap(planCommit))
+
+/**
+ * Plans a commit of `top` into its own backing file, whatever that is.
+ *
+ * Refuses as {@link commit} does.
+ *
+ * @since 0.1.0
+ */
+export const shallowCommit = (
+  chain: Chain,
+  request: ShallowCommitRequest,
+  hypervisor: Hypervisor,
+): E.Either<Refusal, Plan> => {
+  const top = chain.images.get(request.top)
+  if (top !== undefined && top.backing === undefined) return E.left(refuse({ _tag: 'NothingBelow', image: top.name }))
+  return commit(chain, top?.backing === undefined ? request : { ...request, base: top.backing.image }, hypervisor)
+}

@@ -1,0 +1,133 @@
+import * as E from 'fp-ts/lib/Either.js'
+import { pipe } from 'fp-ts/lib/function.js'
+
+import type { Chain } from '../model/chain.js'
+import { backingOf, knownImage } from '../model/chain-query.js'
+import type { Assumption } from '../plan/assumption.js'
+import type { Hypervisor } from '../plan/hypervisor.js'
+import type { Plan, PointOutcome } from '../plan/plan.js'
+import type { Refusal } from '../plan/refusal.js'
+import { assumptionsOf, bitmapAssumptions, startAssumption } from './assumptions.js'
+import { copyFeatures, copyGuards } from './copy-guard.js'
+import { placeOfCopy, resolveCopy } from './copy-job.js'
+import type { CopyJob } from './copy-job.js'
+import { settleCopy } from './copy-outcome.js'
+import type { CopyOutcome } from './copy-outcome.js'
+import { libvirtCopy } from './dialect/libvirt-copy.js'
+import { qemuImgCopy } from './dialect/qemu-img-copy.js'
+import { qmpCopy } from './dialect/qmp-copy.js'
+import { fatesOf } from './fates.js'
+import type { Mark } from './fates.js'
+import { guarded } from './guard.js'
+import { newImageAssumptions, placeImage } from './new-image.js'
+import { pointOutcomes } from './points.js'
+import type { CopyRequest } from './request.js'
+
+const stepsOf = (outcome: CopyOutcome): Plan['steps'] => {
+  const { hypervisor } = outcome.job
+  switch (hypervisor.via) {
+    case 'qmp':
+      return qmpCopy(outcome, hypervisor)
+    case 'libvirt':
+      return libvirtCopy(outcome, hypervisor)
+    case 'qemu-img':
+      return qemuImgCopy(outcome, hypervisor)
+  }
+}
+
+const marksOf = ({ job, placed, dropped }: CopyOutcome): ReadonlyArray<Mark> => {
+  const removed = job.request.leftovers === 'remove' ? dropped.filter(({ location }) => location._tag === 'File') : []
+  return [
+    [placed.image.name, 'created'],
+    ...dropped.map(({ name }): Mark => [name, 'redundant']),
+    ...removed.map(({ name }): Mark => [name, 'removed']),
+  ]
+}
+
+const sameContents = ({ chain, request, active, below }: CopyJob): ReadonlyArray<Assumption> => {
+  const own = backingOf(chain, active)
+  return request.onto === undefined || below === undefined || own === undefined || own.name === below.name
+    ? []
+    : [{ _tag: 'SameContents', left: own.name, right: below.name }]
+}
+
+const assumesOf = (outcome: CopyOutcome): Plan['assumes'] => {
+  const { job, placed, dropped, after } = outcome
+  const { chain, hypervisor, active, request } = job
+  const offline = hypervisor.via === 'qemu-img'
+  return [
+    ...newImageAssumptions(placeOfCopy(job)),
+    ...sameContents(job),
+    ...assumptionsOf({
+      chain: after,
+      claimed: request.leftovers === 'remove' ? dropped : [],
+      reopened: [],
+      closed: offline ? [active] : [],
+      links: [placed.image],
+    }),
+    ...(request.end === 'pivot' ? bitmapAssumptions(hypervisor.via === 'libvirt' ? [] : [active]) : []),
+    ...(after.active === chain.active ? [] : startAssumption(hypervisor, after, stepsOf(outcome))),
+  ]
+}
+
+const planOf = (outcome: CopyOutcome, points: ReadonlyArray<PointOutcome>): Plan => {
+  const { job, placed, after } = outcome
+  const span = job.span.map(({ name }) => name)
+  return {
+    operation: 'copy',
+    via: job.hypervisor.via,
+    before: job.chain,
+    after,
+    steps: stepsOf(outcome),
+    contents: [{ image: placed.image.name, span, sizeBytes: placed.image.sizeBytes }],
+    fates: fatesOf(job.chain, after, marksOf(outcome)),
+    points,
+    requires: copyFeatures(job),
+    assumes: assumesOf(outcome),
+  }
+}
+
+const planCopy = (job: CopyJob): E.Either<Refusal, Plan> =>
+  pipe(
+    placeImage(placeOfCopy(job)),
+    E.map((placed) => settleCopy(job, placed)),
+    E.flatMap((outcome) =>
+      pipe(
+        pointOutcomes(job, ({ name }) => knownImage(outcome.after, name)),
+        E.map((points) => planOf(outcome, points)),
+      ),
+    ),
+  )
+
+/**
+ * Plans a copy of what the guest sees to a new image: all of it (`full`), or the active image alone (`shallow`) onto the
+ * same backing file or, with `onto`, onto another image from which a guest reads the same.
+ *
+ * At the end the guest goes on in the copy (`end: 'pivot'`) or stays where it is and the copy holds the moment at which
+ * the job ended (`'keep'`). Nothing of the old chain is written, so every named point in time stays where it is. A copy
+ * to an image that was made before fills it in full; what it held is gone.
+ *
+ * Refuses, in this order: `ImageNotInChain`, `NothingBelow`, `GuestStateWrong`, `CapabilityMissing`, `NotThisWay`,
+ * `JobOverlaps`, `NameTaken`, `LocationNotAddressable`, `DestinationWrong` (relative, missing, exists),
+ * `FormatCannotHoldOverlay`, `DestinationWrong` (format, missing, size, contents), `BackingStringUnknown`,
+ * `NodeNameInvalid`, `TopNotAboveBase` (`onto` lies above the active image), `InternalSnapshotsLost`, `BitmapsLost`,
+ * `PlaintextLeak`, `NotThisWay` (a definition that cannot be mended, encrypted images through qemu-img),
+ * `NodeUnknown`, `PathNotAbsolute`, `FilterAbove`, `GuestStateWrong` (removing files while paused, through libvirt),
+ * `PointUnknown`, `BackingStringTooLong`.
+ *
+ * Source: QMP `blockdev-mirror`, libvirt `virDomainBlockCopy` (`virDomainBlockRebase` before 1.2.9), `qemu-img convert`.
+ *
+ * @example
+ * import { capabilitiesOfVersions, copy, parseChain, printChain } from 'backing-chain'
+ * import * as E from 'fp-ts/lib/Either.js'
+ *
+ * const parsed = parseChain('base <- a <- b^')
+ * const hypervisor = { via: 'qemu-img', guest: 'shut-off', capabilities: capabilitiesOfVersions({ qemu: '10.0.2' }) } as const
+ * const to = { name: 'new', location: { _tag: 'File', path: '/images/new' }, format: 'qcow2' } as const
+ * const plan = E.flatMap(({ chain }) => copy(chain, { to, depth: 'full', end: 'pivot' }, hypervisor))(parsed)
+ * E.isRight(plan) ? printChain(plan.right.after) : '' // => 'new^'
+ *
+ * @since 0.1.0
+ */
+export const copy = (chain: Chain, request: CopyRequest, hypervisor: Hypervisor): E.Either<Refusal, Plan> =>
+  pipe(resolveCopy(chain, request, hypervisor), E.flatMap(guarded(copyGuards)), E.flatMap(planCopy))

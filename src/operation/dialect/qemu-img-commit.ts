@@ -1,0 +1,29 @@
+import type { QemuImgHypervisor } from '../../plan/hypervisor.js'
+import type { Step } from '../../plan/plan.js'
+import type { CommitOutcome } from '../commit-outcome.js'
+import { repointedBy } from '../commit-job.js'
+import { mend, observe, repoint } from './qemu-img-step.js'
+import { operand, qemuImg, removals } from './step.js'
+
+/** Repoints the overlays that QEMU does not repoint itself, with the guest's own chain already as it should be. */
+export const siblingSteps = ({ job, backings }: CommitOutcome): ReadonlyArray<Step> =>
+  repointedBy(job).header.flatMap((overlay) => {
+    const backing = backings.get(overlay.name)
+    const why = 'the base now shows what the top showed, so rewriting the header alone changes nothing that is read'
+    return backing === undefined ? [] : [repoint(overlay, backing, why)]
+  })
+
+/** A commit as qemu-img command lines, for a guest that is shut off. */
+export const qemuImgCommit = (outcome: CommitOutcome, hypervisor: QemuImgHypervisor): ReadonlyArray<Step> => {
+  const { job, after, dropped } = outcome
+  return [
+    qemuImg(
+      ['commit', '-f', job.top.format, '-b', operand(job.base), '-d', operand(job.top)],
+      'copies down what lies above the base; -d leaves the top as it is, so that a crash here loses nothing',
+    ),
+    ...siblingSteps(outcome),
+    observe(after, job.active === 'yes' ? after.active : (job.overlays[0]?.name ?? job.base.name)),
+    ...mend(hypervisor, after),
+    ...(job.request.leftovers === 'remove' ? removals(dropped) : []),
+  ]
+}

@@ -1,0 +1,60 @@
+import { element } from '../../call/xml.js'
+import type { XmlElement } from '../../call/xml.js'
+import type { Chain } from '../../model/chain.js'
+import { activeImage } from '../../model/chain-query.js'
+import type { Backing, Image } from '../../model/image.js'
+import { locationString } from '../../model/location.js'
+import type { Definition, QemuImgHypervisor } from '../../plan/hypervisor.js'
+import type { Step } from '../../plan/plan.js'
+import { chainIs, libvirt, operand, qemuImg } from './step.js'
+
+/** Reads the headers back before anything is removed. */
+export const observe = (after: Chain, upTo: string = after.active): Step => {
+  const image = after.images.get(upTo) ?? activeImage(after)
+  return qemuImg(
+    ['info', '--backing-chain', '--output=json', operand(image)],
+    'see that the headers lead where they should, before anything depends on it',
+    chainIs(after, image.name),
+  )
+}
+
+/** Rewrites a header and nothing else. */
+export const repoint = (overlay: Image, backing: Backing, why: string): Step =>
+  qemuImg(['rebase', '-u', '-f', overlay.format, '-F', backing.format, '-b', backing.header, operand(overlay)], why)
+
+/** The disk with its source and format those of the active image, and with no stored backing chain. */
+const replaced = (disk: XmlElement, active: Image): XmlElement => {
+  const type = active.location._tag === 'BlockDevice' ? 'block' : 'file'
+  const path = locationString(active.location)
+  const key = type === 'block' ? 'dev' : 'file'
+  const children = disk.children.flatMap((child): ReadonlyArray<XmlElement | string> => {
+    if (typeof child === 'string') return [child]
+    if (child.name === 'backingStore' || child.name === 'driver') return []
+    return child.name === 'source' && child.attributes[key] !== path ? [element('source', { [key]: path })] : [child]
+  })
+  const driver = disk.children.find((child) => typeof child !== 'string' && child.name === 'driver')
+  const attributes = driver === undefined || typeof driver === 'string' ? { name: 'qemu' } : driver.attributes
+  const format = element(
+    'driver',
+    { ...attributes, type: active.format },
+    typeof driver === 'object' ? driver.children : [],
+  )
+  return { ...disk, attributes: { ...disk.attributes, type }, children: [format, ...children] }
+}
+
+/**
+ * Tells libvirt's persistent definition about the new chain: its stored `<backingStore>` would override the headers at the
+ * next start.
+ */
+export const mend = ({ definition }: QemuImgHypervisor, after: Chain): ReadonlyArray<Step> =>
+  definition === undefined ? [] : [mendDefinition(definition, activeImage(after))]
+
+const mendDefinition = ({ domain, disk }: Definition, active: Image): Step =>
+  libvirt(
+    {
+      call: 'virDomainUpdateDeviceFlags',
+      arguments: { domain, xml: replaced(disk, active) },
+      flags: ['VIR_DOMAIN_AFFECT_CONFIG'],
+    },
+    'the persistent definition stores the chain, and overrides the headers at the next start',
+  )

@@ -1,0 +1,59 @@
+import type { QmpHypervisor } from '../../plan/hypervisor.js'
+import type { Step } from '../../plan/plan.js'
+import { derivedJob } from '../identifier.js'
+import { pulledUp } from '../pull-job.js'
+import type { PullOutcome } from '../pull-outcome.js'
+import { closeNodes, dismiss, flush, formatNode, observe } from './qmp-step.js'
+import { qmp, removals } from './step.js'
+
+const startPull = ({ job, backing }: PullOutcome, id: string, hypervisor: QmpHypervisor): Step =>
+  qmp(
+    {
+      execute: 'block-stream',
+      arguments: {
+        'job-id': id,
+        device: formatNode(job.into),
+        ...(job.base === undefined || backing === undefined
+          ? {}
+          : {
+              'base-node': formatNode(job.base),
+              'backing-file': backing.header,
+              ...(hypervisor.capabilities.features.has('qemu-mask-protocol') ? { 'backing-mask-protocol': true } : {}),
+            }),
+        ...(pulledUp(job).length === 0 ? {} : { 'auto-finalize': false }),
+        'auto-dismiss': false,
+      },
+    },
+    pulledUp(job).length === 0
+      ? 'rewrites the header; there is nothing to take up'
+      : 'takes up what lies between; without auto-finalize the header stays as it is until it is told to change',
+    { _tag: 'QmpJob', job: id, status: pulledUp(job).length === 0 ? 'concluded' : 'pending' },
+  )
+
+const finishPull = ({ job }: PullOutcome, id: string, hypervisor: QmpHypervisor): ReadonlyArray<Step> =>
+  pulledUp(job).length === 0
+    ? []
+    : [
+        ...flush(hypervisor, 'what was pulled is on disk before the header lets go of the images that it came from'),
+        qmp(
+          { execute: 'job-finalize', arguments: { id } },
+          'rewrites the header and takes the images out of the graph',
+          { _tag: 'QmpJob', job: id, status: 'concluded' },
+        ),
+      ]
+
+/** A pull as QMP commands. */
+export const qmpPull = (outcome: PullOutcome, hypervisor: QmpHypervisor): ReadonlyArray<Step> => {
+  const { job, after, dropped, unused } = outcome
+  const id = job.request.job ?? derivedJob('pull', job.chain, job.into.name)
+  const removing = job.request.leftovers === 'remove' ? removals(dropped) : []
+  return [
+    startPull(outcome, id, hypervisor),
+    ...finishPull(outcome, id, hypervisor),
+    dismiss(id),
+    observe(after),
+    ...closeNodes(unused),
+    ...(removing.length === 0 ? [] : flush(hypervisor, 'the new header is on disk before the files go')),
+    ...removing,
+  ]
+}

@@ -1,0 +1,92 @@
+import { isNonEmpty } from 'fp-ts/lib/ReadonlyArray.js'
+
+import { missingFeatures } from '../call/capability.js'
+import type { Feature } from '../call/capability.js'
+import { locationString, pathOf } from '../model/location.js'
+import type { Location } from '../model/location.js'
+import type { Image } from '../model/image.js'
+import type { GuestState, Hypervisor, RunningJob } from '../plan/hypervisor.js'
+import { refuse } from '../plan/refusal.js'
+import type { Refusal } from '../plan/refusal.js'
+
+/** The guest states in which a dialect can be used for work on a chain. */
+const usable: { readonly [V in Hypervisor['via']]: ReadonlyArray<GuestState> } = {
+  qmp: ['running', 'paused'],
+  libvirt: ['running', 'paused'],
+  'qemu-img': ['shut-off'],
+}
+
+/** Refuses a dialect that cannot be used in the guest's state: nothing but QEMU may write to what QEMU has open. */
+export const guestStateGuard = ({ via, guest }: Hypervisor): Refusal | undefined => {
+  const needs = usable[via]
+  if (needs.includes(guest)) return undefined
+  const other = guest === 'shut-off' ? 'qemu-img' : 'qmp'
+  return refuse({ _tag: 'GuestStateWrong', via, guest, needs }, [{ _tag: 'Via', via: other, guest: usable[other] }])
+}
+
+/** Refuses what the host lacks, and names the version that has each missing feature. */
+export const capabilityGuard = ({ capabilities }: Hypervisor, needed: ReadonlyArray<Feature>): Refusal | undefined => {
+  const missing = missingFeatures(capabilities, needed)
+  return isNonEmpty(missing) ? refuse({ _tag: 'CapabilityMissing', missing }) : undefined
+}
+
+/** The images that an operation works on; `reads` are those that it only must not lose; whether it takes the disk's root. */
+export interface Reach {
+  readonly images: ReadonlyArray<Image>
+  readonly reads?: ReadonlyArray<Image>
+  readonly root: 'taken' | 'free'
+}
+
+/**
+ * Refuses work on images that a job is at. QEMU lets one job at the root of a disk, commits and copies take the root
+ * wherever they work, and libvirt lets one job on a disk. Pulls into images apart from each other may run.
+ */
+export const jobGuard = ({ via, jobs = [] }: Hypervisor, reach: Reach): Refusal | undefined => {
+  const worked = new Set(reach.images.map(({ name }) => String(name)))
+  const read = new Set(reach.reads?.map(({ name }) => String(name)))
+  const overlaps = (job: RunningJob): boolean =>
+    via === 'libvirt' ||
+    (reach.root === 'taken' && job.kind !== 'pull') ||
+    job.images.some((image) => worked.has(image) || (job.kind !== 'pull' && read.has(image)))
+  const job = jobs.find(overlaps)
+  return job === undefined
+    ? undefined
+    : refuse({ _tag: 'JobOverlaps', job: job.id, kind: job.kind, images: job.images }, [
+        { _tag: 'WaitForJob', job: job.id },
+      ])
+}
+
+/** Refuses an image that the dialect has no name for. */
+export const addressGuard = (via: Hypervisor['via'], images: ReadonlyArray<Image>): Refusal | undefined => {
+  for (const { name, location, node } of images) {
+    if (via === 'qmp') {
+      if (node === undefined) return refuse({ _tag: 'NodeUnknown', image: name })
+      continue
+    }
+    const path = pathOf(location)
+    if (path !== undefined && !path.startsWith('/')) return refuse({ _tag: 'PathNotAbsolute', image: name, path })
+    if (via === 'libvirt' && path !== undefined && !fitsXml(path)) return unfit(name)
+    if (path === undefined && via === 'libvirt') {
+      const why = 'libvirt names such an image only by an index that is valid until the next start'
+      return refuse({ _tag: 'LocationNotAddressable', image: name, via, why }, [
+        { _tag: 'Via', via: 'qmp', guest: usable.qmp },
+      ])
+    }
+  }
+  return undefined
+}
+
+/** True for text that XML 1.0 can carry. */
+const fitsXml = (text: string): boolean => !/[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/u.test(text)
+
+const unfit = (image: string): Refusal => {
+  const why = 'its path has characters that XML cannot carry'
+  return refuse({ _tag: 'LocationNotAddressable', image, via: 'libvirt', why })
+}
+
+/** Refuses a path that no libvirt call can carry. */
+export const xmlGuard = (
+  via: Hypervisor['via'],
+  image: { readonly name: string; readonly location: Location },
+): Refusal | undefined =>
+  via === 'libvirt' && !fitsXml(locationString(image.location)) ? unfit(image.name) : undefined

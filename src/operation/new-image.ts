@@ -1,0 +1,194 @@
+import * as E from 'fp-ts/lib/Either.js'
+
+import type { Chain } from '../model/chain.js'
+import { traitsOf } from '../model/format.js'
+import { headerReaches, normalPath } from '../model/header.js'
+import { isImageName } from '../model/image.js'
+import type { Backing, Image, ImageName, LiveNode } from '../model/image.js'
+import { locationString, pathOf } from '../model/location.js'
+import type { Assumption } from '../plan/assumption.js'
+import type { Hypervisor } from '../plan/hypervisor.js'
+import { refuse } from '../plan/refusal.js'
+import type { Refusal } from '../plan/refusal.js'
+import { checkedBacking } from './backing-string.js'
+import { xmlGuard } from './guard-host.js'
+import { identifierProblem, nodeNames, takenNodes } from './identifier.js'
+import type { NewImage } from './request.js'
+
+/** What a new image is to be: how large, and over which image, if any. */
+export interface Place {
+  readonly chain: Chain
+  readonly hypervisor: Hypervisor
+  readonly wanted: NewImage
+  readonly sizeBytes: number
+  readonly below: Image | undefined
+}
+
+type Guard = (place: Place) => Refusal | undefined
+
+const wrong = (
+  { wanted }: Place,
+  why: (Refusal & { readonly _tag: 'DestinationWrong' })['why'],
+  detail: string,
+): Refusal => refuse({ _tag: 'DestinationWrong', name: wanted.name, why, detail })
+
+const nameGuard: Guard = ({ chain, wanted, below }) => {
+  const taken = Array.from(chain.images.keys())
+  const instead = [{ _tag: 'UseAnotherName', taken }] as const
+  if (!isImageName(wanted.name) || chain.images.has(wanted.name))
+    return refuse({ _tag: 'NameTaken', name: wanted.name, by: 'image' }, instead)
+  const where = normalPath(locationString(wanted.location))
+  const holder = Array.from(chain.images.values()).find(
+    ({ location }) => normalPath(locationString(location)) === where,
+  )
+  if (holder === undefined) return undefined
+  const by = holder.name === below?.name ? 'own backing' : 'location'
+  return refuse({ _tag: 'NameTaken', name: where, by }, instead)
+}
+
+const locationGuard: Guard = (place) => {
+  const { location } = place.wanted
+  const path = pathOf(location)
+  if (path === undefined) {
+    const why = 'a plan opens new images as files and block devices only'
+    return refuse({ _tag: 'LocationNotAddressable', image: place.wanted.name, via: place.hypervisor.via, why })
+  }
+  const unfit = xmlGuard(place.hypervisor.via, place.wanted)
+  if (unfit !== undefined) return unfit
+  if (path.includes('\0')) return wrong(place, 'relative', 'a path has no NUL')
+  return path.startsWith('/')
+    ? undefined
+    : wrong(place, 'relative', 'a relative path means another file in another directory')
+}
+
+const foundGuard: Guard = (place) => {
+  const { made, found } = place.wanted
+  if (made === 'before')
+    return found === 'nothing' ? wrong(place, 'missing', 'there is nothing at its path') : undefined
+  return found === 'something' && place.wanted.location._tag === 'File'
+    ? wrong(place, 'exists', 'the file that is there would be overwritten')
+    : undefined
+}
+
+const formatGuard: Guard = (place) => {
+  const { wanted, below } = place
+  if (below !== undefined && traitsOf(wanted.format).holds === 'base')
+    return refuse({ _tag: 'FormatCannotHoldOverlay', image: wanted.name, format: wanted.format })
+  return wanted.format === 'qcow2' || wanted.format === 'raw'
+    ? undefined
+    : wrong(place, 'format', 'new images are qcow2 or raw')
+}
+
+const sizeGuard: Guard = (place) => {
+  const { wanted, sizeBytes } = place
+  const found = wanted.sizeBytes
+  if (wanted.made === 'before' && found === undefined)
+    return wrong(place, 'missing', 'the size of the image that is there')
+  if (found !== undefined && found !== sizeBytes)
+    return wrong(place, 'size', `it has ${found} bytes and the guest's disk has ${sizeBytes}`)
+  return sizeBytes % 512 === 0 ? undefined : wrong(place, 'size', `${sizeBytes} is no multiple of 512`)
+}
+
+const headerGuard: Guard = (place) => {
+  const { wanted, below } = place
+  if (below === undefined && wanted.header !== undefined)
+    return wrong(place, 'contents', 'an image with no backing file has no backing string')
+  if (below === undefined) return undefined
+  if (wanted.made === 'before' && wanted.header === undefined)
+    return wrong(place, 'contents', 'the backing string that the image has already')
+  const elsewhere = Array.from(place.chain.images.values()).find(
+    ({ name, location }) => name !== below.name && headerReaches(wanted.location, wanted.header ?? '', location),
+  )
+  if (wanted.header !== undefined && elsewhere !== undefined)
+    return wrong(place, 'contents', `its backing string leads to ${elsewhere.name} and not to ${below.name}`)
+  const relativeBacking = wanted.header === undefined && !locationString(below.location).startsWith('/')
+  if (!relativeBacking || pathOf(below.location) === undefined) return undefined
+  const why = 'the backing file has a relative path, which means another file from elsewhere'
+  return refuse({ _tag: 'BackingStringUnknown', image: wanted.name, backing: below.name, why }, [
+    { _tag: 'GiveHeader', image: wanted.name },
+  ])
+}
+
+const nodeGuard: Guard = ({ chain, hypervisor, wanted }) => {
+  if (hypervisor.via !== 'qmp' || wanted.nodes === undefined) return undefined
+  const { format, storage } = wanted.nodes
+  const taken = takenNodes(chain)
+  for (const node of [format, storage]) {
+    const why = identifierProblem(node, 'node')
+    if (why !== undefined) return refuse({ _tag: 'NodeNameInvalid', node, why })
+    if (taken.has(node)) return refuse({ _tag: 'NameTaken', name: node, by: 'node' })
+  }
+  return format === storage ? refuse({ _tag: 'NameTaken', name: format, by: 'node' }) : undefined
+}
+
+const guards: ReadonlyArray<Guard> = [
+  nameGuard,
+  locationGuard,
+  foundGuard,
+  formatGuard,
+  sizeGuard,
+  headerGuard,
+  nodeGuard,
+]
+
+/** What can be wrong with a new image, in this order: its name, location, file, format, size, backing string, nodes. */
+export const newImageGuard = (place: Place): Refusal | undefined => {
+  for (const guard of guards) {
+    const refusal = guard(place)
+    if (refusal !== undefined) return refusal
+  }
+  return undefined
+}
+
+const backingOfNew = ({ wanted, below }: Place): E.Either<Refusal, Backing | undefined> =>
+  below === undefined
+    ? E.right(undefined)
+    : checkedBacking(wanted.name, {
+        image: below.name,
+        header: wanted.header ?? locationString(below.location),
+        format: below.format,
+      })
+
+/** A new image as it stands in the chain afterwards; `node` is what QEMU is to call it. */
+export interface Placed {
+  readonly image: Image
+  readonly node: LiveNode
+}
+
+const placedName = (name: string): ImageName => {
+  if (!isImageName(name)) throw new Error('unreachable: the name was checked')
+  return name
+}
+
+/** The new image, checked. */
+export const placeImage = (place: Place): E.Either<Refusal, Placed> => {
+  const backing = backingOfNew(place)
+  if (E.isLeft(backing)) return backing
+  const { chain, wanted, sizeBytes } = place
+  const nodes = wanted.nodes ?? nodeNames(chain, wanted.name)
+  const image: Image = {
+    name: placedName(wanted.name),
+    format: wanted.format,
+    sizeBytes,
+    clusterBytes: wanted.clusterBytes,
+    version: wanted.format === 'qcow2' && wanted.made !== 'before' ? 3 : undefined,
+    location: wanted.location,
+    backing: backing.right,
+    dataFile: undefined,
+    encryption: undefined,
+    allocatedBytes: undefined,
+    bitmaps: [],
+    internalSnapshots: [],
+    otherReaders: [],
+    node: undefined,
+  }
+  return E.right({ image, node: { ...nodes, owner: 'monitor', filters: [] } })
+}
+
+/** What has to be so at the path of a new image. */
+export const newImageAssumptions = ({ wanted }: Place): ReadonlyArray<Assumption> => {
+  const path = pathOf(wanted.location) ?? ''
+  if (wanted.made !== 'before' && wanted.found === 'nothing') return []
+  if (wanted.made === 'before') return [{ _tag: 'MadeBefore', image: wanted.name, path }]
+  return wanted.location._tag === 'BlockDevice' ? [] : [{ _tag: 'NothingAt', path }]
+}

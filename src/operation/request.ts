@@ -1,0 +1,104 @@
+import type { Location } from '../model/location.js'
+import type { Format } from '../model/format.js'
+import type { Point } from '../plan/plan.js'
+import type { AcceptableTag } from '../plan/refusal.js'
+
+/**
+ * What every request can carry.
+ *
+ * - `points`: the points in time that somebody still needs. A plan that would lose one is refused.
+ * - `leftovers`: what to do with the files of images that nobody reads afterwards. `keep`, the default, leaves them on
+ *   disk; `remove` unlinks them, after a flush and after the new chain has been seen.
+ * - `accept`: losses that the caller has thought about.
+ * - `job`: the id of the job in QMP; derived from the disk and the image where left out.
+ *
+ * @since 0.1.0
+ */
+export interface CommonRequest {
+  readonly points?: ReadonlyArray<Point>
+  readonly leftovers?: 'keep' | 'remove'
+  readonly accept?: ReadonlyArray<AcceptableTag>
+  readonly job?: string
+}
+
+/**
+ * How an operation that can pivot ends: the guest goes on in the new image, or stays where it is.
+ *
+ * @since 0.1.0
+ */
+export type End = 'pivot' | 'keep'
+
+/**
+ * A commit of `top`, and of everything between, down into `base`; the lowest image where `base` is left out. `end` is
+ * needed exactly where `top` is the active image.
+ *
+ * @since 0.1.0
+ */
+export interface CommitRequest extends CommonRequest {
+  readonly top: string
+  readonly base?: string
+  readonly end?: End
+}
+
+/**
+ * A commit of `top` into its own backing file.
+ *
+ * @since 0.1.0
+ */
+export type ShallowCommitRequest = Omit<CommitRequest, 'base'>
+
+/**
+ * A pull into `into` of everything down to `base`, which stays as its backing file; of everything where `base` is left
+ * out.
+ *
+ * @since 0.1.0
+ */
+export interface PullRequest extends CommonRequest {
+  readonly into: string
+  readonly base?: string
+}
+
+/**
+ * An image that an operation adds.
+ *
+ * - `header`: the backing string to store; the path of the backing file where left out.
+ * - `made`: `now`, the default, has the plan create it; `before` has it lie there already, with `sizeBytes` and, where it
+ *   has a backing file, `header` as they are.
+ * - `found`: what the caller saw at its path; a plan assumes the right thing where he did not look.
+ * - `nodes`: names for QEMU; derived where left out.
+ *
+ * @since 0.1.0
+ */
+export interface NewImage {
+  readonly name: string
+  readonly location: Location
+  readonly format: Format
+  readonly clusterBytes?: number
+  readonly sizeBytes?: number
+  readonly header?: string
+  readonly made?: 'now' | 'before'
+  readonly found?: 'nothing' | 'something'
+  readonly nodes?: { readonly format: string; readonly storage: string }
+}
+
+/**
+ * A new active image over the present one.
+ *
+ * @since 0.1.0
+ */
+export interface AddOverlayRequest extends Pick<CommonRequest, 'points' | 'accept'> {
+  readonly overlay: NewImage
+}
+
+/**
+ * A copy of what the guest sees to another image. `shallow` copies the active image alone, onto the same backing file or,
+ * with `onto`, onto another image of the chain value from which a guest reads the same.
+ *
+ * @since 0.1.0
+ */
+export interface CopyRequest extends CommonRequest {
+  readonly to: NewImage
+  readonly depth: 'full' | 'shallow'
+  readonly onto?: string
+  readonly end: End
+}

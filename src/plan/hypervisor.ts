@@ -1,0 +1,79 @@
+import type { Capabilities } from '../call/capability.js'
+import type { XmlElement } from '../call/xml.js'
+
+/**
+ * Whether the guest runs. `paused` has its QEMU alive and its vCPUs stopped; `shut-off` has no QEMU.
+ *
+ * @since 0.1.0
+ */
+export type GuestState = 'running' | 'paused' | 'shut-off'
+
+/**
+ * A block job that is under way on the disk: the images it works on, base first, its overlay or destination left out.
+ *
+ * @since 0.1.0
+ */
+export interface RunningJob {
+  readonly id: string
+  readonly kind: 'commit' | 'pull' | 'copy' | 'backup'
+  readonly images: ReadonlyArray<string>
+}
+
+/**
+ * A libvirt domain: its name, whether it has a persistent definition, and its disks besides the one in question.
+ *
+ * @since 0.1.0
+ */
+export interface Domain {
+  readonly name: string
+  readonly definition: 'persistent' | 'transient'
+  readonly otherDisks: ReadonlyArray<string>
+}
+
+/**
+ * The persistent definition of a shut-off domain that libvirt holds: the `<disk>` element of the disk, as
+ * `virsh dumpxml --inactive` prints it. A plan that changes the chain outside libvirt mends it.
+ *
+ * @since 0.1.0
+ */
+export interface Definition {
+  readonly domain: string
+  readonly disk: XmlElement
+}
+
+/**
+ * Who executes the plan, what state the guest is in, and what the host can do.
+ *
+ * - `qmp`: a QEMU monitor socket of a guest that libvirt does not manage.
+ * - `libvirt`: a domain.
+ * - `qemu-img`: command lines, for a guest that is shut off.
+ *
+ * @since 0.1.0
+ */
+export type Hypervisor = QmpHypervisor | LibvirtHypervisor | QemuImgHypervisor
+
+/** Through a QEMU monitor. */
+export interface QmpHypervisor {
+  readonly via: 'qmp'
+  readonly guest: GuestState
+  readonly capabilities: Capabilities
+  readonly jobs?: ReadonlyArray<RunningJob>
+}
+
+/** Through libvirt. */
+export interface LibvirtHypervisor {
+  readonly via: 'libvirt'
+  readonly guest: GuestState
+  readonly capabilities: Capabilities
+  readonly jobs?: ReadonlyArray<RunningJob>
+  readonly domain: Domain
+}
+
+/** Through qemu-img; `definition` where libvirt holds one. */
+export interface QemuImgHypervisor {
+  readonly via: 'qemu-img'
+  readonly guest: GuestState
+  readonly capabilities: Capabilities
+  readonly jobs?: ReadonlyArray<RunningJob>
+  readonly definition?: Definition
+}

@@ -1,0 +1,80 @@
+import type { ReadonlyNonEmptyArray } from 'fp-ts/lib/ReadonlyNonEmptyArray.js'
+
+import type { Call } from '../call/call.js'
+import type { Feature } from '../call/capability.js'
+import type { Wait } from '../call/wait.js'
+import type { Chain } from '../model/chain.js'
+import type { Format } from '../model/format.js'
+import type { ImageName } from '../model/image.js'
+import type { Assumption } from './assumption.js'
+import type { Fate } from './fate.js'
+import type { Hypervisor } from './hypervisor.js'
+
+/**
+ * One step: the call, what has to be true before the next step may begin, and why it is there.
+ *
+ * @since 0.1.0
+ */
+export interface Step {
+  readonly call: Call
+  readonly until?: Wait
+  readonly why: string
+}
+
+/**
+ * What an image holds afterwards, in terms of what there was: the product of a span, base first. An empty span is an
+ * image with no data of its own. Names spans, never bytes.
+ *
+ * @since 0.1.0
+ */
+export interface ContentChange {
+  readonly image: ImageName
+  readonly span: ReadonlyArray<ImageName>
+  readonly sizeBytes: number
+}
+
+/**
+ * A point in time that the caller names: a name of his own, and the image that was frozen at it.
+ *
+ * @since 0.1.0
+ */
+export interface Point {
+  readonly point: string
+  readonly image: string
+}
+
+/**
+ * Where a named point in time is afterwards.
+ *
+ * @since 0.1.0
+ */
+export interface PointOutcome {
+  readonly point: string
+  readonly before: ImageName
+  readonly after: ImageName
+  readonly format: Format
+  readonly sizeBytes: number
+}
+
+/**
+ * What an operation does: a value before and after, and the calls in between.
+ *
+ * - `after`: the chain when the last step is done. Images that nobody reads any more have left it; `fates` tells them.
+ * - `contents`: what each image holds whose own contents change.
+ * - `fates`: for every image of `before` and `after`.
+ * - `points`: for every point in time that the caller named; none is ever lost in silence.
+ *
+ * @since 0.1.0
+ */
+export interface Plan {
+  readonly operation: 'addOverlay' | 'commit' | 'pull' | 'copy'
+  readonly via: Hypervisor['via']
+  readonly before: Chain
+  readonly after: Chain
+  readonly steps: ReadonlyArray<Step>
+  readonly contents: ReadonlyArray<ContentChange>
+  readonly fates: ReadonlyMap<string, ReadonlyNonEmptyArray<Fate>>
+  readonly points: ReadonlyArray<PointOutcome>
+  readonly requires: ReadonlyArray<Feature>
+  readonly assumes: ReadonlyArray<Assumption>
+}

@@ -1,0 +1,49 @@
+import type { GuestState, Hypervisor } from '../plan/hypervisor.js'
+import type { AcceptableTag, Alternative } from '../plan/refusal.js'
+import { nameText } from '../model/print-picture.js'
+import { sizeText } from './size.js'
+
+/** Names as a list in a sentence. */
+export const names = (of: ReadonlyArray<string>): string => {
+  const texts = of.map(nameText)
+  const last = texts.at(-1)
+  return texts.length < 2 ? (last ?? 'none') : `${texts.slice(0, -1).join(', ')} and ${last ?? ''}`
+}
+
+/** What a program is called in a sentence. */
+export const viaText = (via: Hypervisor['via']): string =>
+  via === 'qmp' ? 'a QEMU monitor' : via === 'libvirt' ? 'libvirt' : 'qemu-img'
+
+/** States of the guest in a sentence. */
+export const statesText = (states: ReadonlyArray<GuestState>): string =>
+  states.map((state) => (state === 'shut-off' ? 'shut off' : state)).join(' or ')
+
+const accepted: { readonly [T in AcceptableTag]: string } = {
+  PlaintextLeak: 'that the data is then stored unencrypted',
+  BitmapsLost: 'the loss of the dirty bitmaps',
+  InternalSnapshotsLost: 'the loss of the internal snapshots',
+}
+
+type ByTag = { readonly [A in Alternative as A['_tag']]: A }
+
+/** What each alternative says; one that is missing here does not compile. */
+const texts: { readonly [T in keyof ByTag]: (alternative: ByTag[T]) => string } = {
+  PullIntoReaders: ({ readers }) => `pull into each of its readers: ${names(readers)}`,
+  PullEverything: ({ into }) => `pull everything into ${nameText(into)}`,
+  ActiveCommit: ({ base }) => `commit the active image into ${nameText(base)}`,
+  Copy: ({ depth }) => `make a ${depth} copy`,
+  Grow: ({ image, toBytes, guest }) =>
+    `grow ${nameText(image)} to ${sizeText(toBytes)}${guest === 'shut-off' ? ' while the guest is shut off' : ''}`,
+  SafeRebase: ({ image }) => `rebase ${nameText(image)} with qemu-img, in its safe mode, while the guest is shut off`,
+  Via: ({ via, guest }) => `ask through ${viaText(via)}, with the guest ${statesText(guest)}`,
+  KeepLeftovers: () => 'keep the files of the images that nobody reads afterwards',
+  GiveHeader: ({ image }) => `give the backing string that ${nameText(image)} is to store`,
+  Accept: ({ tag }) => `accept ${accepted[tag]} (\`${tag}\`)`,
+  UseAnotherName: ({ taken }) => `use a name that is not taken; these are: ${names(taken)}`,
+  WaitForJob: ({ job }) => `wait for the job ${nameText(job)} to end`,
+}
+
+const textOf = <T extends keyof ByTag>(tag: T, alternative: ByTag[T]): string => texts[tag](alternative)
+
+/** An alternative as a phrase that follows "Instead:". */
+export const alternativeText = (alternative: Alternative): string => textOf(alternative._tag, alternative)

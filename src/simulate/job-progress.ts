@@ -1,0 +1,64 @@
+import * as E from 'fp-ts/lib/Either.js'
+
+import { flush } from './cache.js'
+import { copyCommit, copyMirror, copyStream } from './job-copy.js'
+import type { Copied } from './job-copy.js'
+import { abort, finalize, readByGuest } from './job-finish.js'
+import { create } from './job-create.js'
+import { knownNode } from './graph.js'
+import type { Outcome } from './fault.js'
+import type { Job, MirrorWork, Work } from './job.js'
+import { jobOf } from './qmp-check.js'
+import { withJob } from './qmp-start.js'
+import type { World } from './world.js'
+
+/** All is copied: to `pending`, and on from there unless the caller wants to say when. */
+const toPending = (world: World, job: Job): Outcome => {
+  if (job.autoFinalize) return finalize(world, job)
+  const pending = withJob(world, job.id, { status: 'pending' })
+  return world.qemu?.guest === 'running' ? readByGuest(pending) : E.right(pending)
+}
+
+/** Nothing is dirty: a mirror is ready, which flushes its target, and goes on only when it is told how to end. */
+const mirrorIdle = (world: World, job: Job, work: MirrorWork): Outcome => {
+  if (work.end !== undefined) return toPending(world, job)
+  if (job.status === 'ready') return E.right(world)
+  return E.right(withJob(flush(world, knownNode(world, work.target).file), job.id, { status: 'ready' }))
+}
+
+const went = <W extends Work>(world: World, job: Job, copied: Copied<W>): Outcome => {
+  switch (copied._tag) {
+    case 'Copied':
+      return E.right(withJob(copied.world, job.id, { work: copied.work }))
+    case 'Failed':
+      return E.right(abort(world, job, copied.error))
+    case 'Done':
+      return toPending(world, job)
+  }
+}
+
+const moved = (world: World, job: Job, limitBytes: number | undefined): Outcome => {
+  switch (job.work._tag) {
+    case 'Commit':
+      return went(world, job, copyCommit(world, job.work, limitBytes))
+    case 'Stream':
+      return went(world, job, copyStream(world, job.work, limitBytes))
+    case 'Mirror': {
+      const copied = copyMirror(world, job.work, limitBytes)
+      return copied._tag === 'Done' ? mirrorIdle(world, job, job.work) : went(world, job, copied)
+    }
+    case 'Create':
+      return E.right(create(world, job, job.work))
+  }
+}
+
+/**
+ * Moves one job by one step, copying at most `limitBytes`, or all that there is without a limit.
+ *
+ * Gives back the very same world where the job cannot move: it is pending, concluded, gone, or ready and not told how to end.
+ */
+export const advance = (world: World, id: string, limitBytes?: number): Outcome => {
+  const job = jobOf(world, id)
+  if (job === undefined || job.status === 'pending' || job.status === 'concluded') return E.right(world)
+  return moved(world, job, limitBytes)
+}

@@ -1,0 +1,117 @@
+import * as E from 'fp-ts/lib/Either.js'
+import { pipe } from 'fp-ts/lib/function.js'
+
+import { emptyLayer } from '../content/layer.js'
+import type { Layer } from '../content/layer.js'
+import { zeroRun } from '../content/run.js'
+import { traitsOf } from '../model/format.js'
+import type { Format } from '../model/format.js'
+import { allocatedRanges, layerFrom, paste, storable, stretches } from './cells.js'
+import { qemuImgRefuses, unmodelled } from './fault.js'
+import type { Fault, Outcome } from './fault.js'
+import { fileOf, headerPath, inodeOf, withLayer, writeFile } from './files.js'
+import { blankFile } from './job-create.js'
+import { viewOfStored } from './observe.js'
+import { creationOptions, formatOption, operandPath } from './qemu-img-argv.js'
+import type { Parsed } from './qemu-img-argv.js'
+import { lockRefusal, openOperand, openPath } from './qemu-img-open.js'
+import type { Opened } from './qemu-img-open.js'
+import type { FileHeader, World } from './world.js'
+
+interface Target {
+  readonly path: string
+  readonly inode: string | undefined
+  readonly format: Format
+  readonly header: FileHeader | undefined
+}
+
+const targetOf = (world: World, parsed: Parsed): E.Either<Fault, Target> => {
+  const [, operand, another] = parsed.operands
+  if (operand === undefined || another !== undefined) return unmodelled('qemu-img convert of more than one image')
+  const path = operandPath(world, operand)
+  if (E.isLeft(path)) return path
+  const format = formatOption(parsed, '-O')
+  if (E.isLeft(format)) return format
+  const backing = formatOption(parsed, '-F')
+  if (E.isLeft(backing)) return backing
+  const string = parsed.options.get('-B')
+  const inode = inodeOf(world, path.right)
+  const header = string === undefined ? undefined : { string, format: backing.right }
+  if (header !== undefined && header.format === undefined)
+    return qemuImgRefuses('Use of backing file requires explicit backing format')
+  const target = { path: path.right, inode, format: format.right ?? 'raw', header }
+  return (inode === undefined ? undefined : lockRefusal(world, { path: path.right, inode }, 'write')) ?? E.right(target)
+}
+
+const sizeOfOpened = (world: World, { image }: Opened): number => fileOf(world, image.inode).layer.sizeBytes
+
+/** All that the source shows; in a new image zeroes need no storing. */
+const flat = (world: World, source: Opened): Layer => viewOfStored(world, source.chain) ?? emptyLayer(0)
+
+const dataOnly = (layer: Layer): Layer =>
+  layerFrom(layer.sizeBytes, stretches(layer.sizeBytes, [layer]), ({ cells: [cell] }) =>
+    cell?.kind === 'zero' ? undefined : cell,
+  )
+
+/**
+ * With `-B`: only what the source itself stores, and zeroes where its own backing file ends before it. What the images below hold
+ * is left out, so the result is right only where the new backing file shows the same.
+ */
+const shallow = (world: World, source: Opened, backing: Opened): Layer => {
+  const own = fileOf(world, source.image.inode).layer
+  const [, below] = source.chain
+  const shortBytes = below === undefined ? Infinity : fileOf(world, below.inode).layer.sizeBytes
+  const newBytes = sizeOfOpened(world, backing)
+  const edges = [own, emptyLayer(Math.min(shortBytes, own.sizeBytes)), emptyLayer(Math.min(newBytes, own.sizeBytes))]
+  return layerFrom(own.sizeBytes, stretches(own.sizeBytes, edges), ({ cells: [cell], startBytes, endBytes }) => {
+    if (cell !== undefined) return cell
+    return startBytes >= shortBytes && startBytes < newBytes ? zeroRun(startBytes, endBytes) : undefined
+  })
+}
+
+const intoNew = (world: World, parsed: Parsed, what: { source: Opened; target: Target }): Outcome => {
+  const { source, target } = what
+  const { path, format, header } = target
+  if (header !== undefined && traitsOf(format).holds === 'base')
+    return qemuImgRefuses(`Backing file not supported for file format '${format}'`)
+  const backing =
+    header === undefined
+      ? E.right(undefined)
+      : openPath(world, { path: headerPath(path, header.string), format: header.format }, 'read')
+  if (E.isLeft(backing)) return backing
+  const layer = backing.right === undefined ? dataOnly(flat(world, source)) : shallow(world, source, backing.right)
+  return pipe(
+    creationOptions(parsed.options.get('-o')),
+    E.map(({ clusterBytes, version }) =>
+      writeFile(world, path, {
+        ...blankFile(0),
+        format,
+        layer: storable(format, layer),
+        ...(traitsOf(format).records === 'format' ? { clusterBytes, version } : {}),
+        header,
+      }),
+    ),
+  )
+}
+
+/** With `-n`: over what is there, zeroes written out. A larger target keeps its tail. */
+const intoOld = (world: World, { source, target }: { source: Opened; target: Target }): Outcome => {
+  if (target.inode === undefined) return qemuImgRefuses(`Could not open '${target.path}': No such file or directory`)
+  if (target.header !== undefined) return unmodelled('qemu-img convert -n -B')
+  const old = fileOf(world, target.inode)
+  if (old.format !== target.format) return qemuImgRefuses(`Image is not in ${target.format} format`)
+  if (old.layer.sizeBytes < sizeOfOpened(world, source)) return qemuImgRefuses('output file is smaller than input file')
+  const layer = flat(world, source)
+  return E.right(withLayer(world, target.inode, paste(old.layer, layer, allocatedRanges(layer))))
+}
+
+/** `qemu-img convert` of one image. */
+export const convert = (world: World, parsed: Parsed): Outcome => {
+  const source = openOperand(world, parsed, 'read')
+  if (E.isLeft(source)) return source
+  const target = targetOf(world, parsed)
+  if (E.isLeft(target)) return target
+  const what = { source: source.right, target: target.right }
+  if (what.target.inode === what.source.image.inode) return unmodelled('qemu-img convert of an image to itself')
+  return parsed.options.has('-n') ? intoOld(world, what) : intoNew(world, parsed, what)
+}

@@ -1,0 +1,169 @@
+import { spawnSync } from 'node:child_process'
+import { describe, expect, it } from 'vitest'
+
+import type { LibvirtCall } from '../../src/call/libvirt.js'
+import { element, xmlText } from '../../src/call/xml.js'
+import { virshCommand, virshLine } from '../../src/render/virsh.js'
+
+const disk = { domain: 'vm', disk: 'vda' } as const
+const xml = element('disk', { type: 'file' }, [element('source', { file: "/it's" })])
+
+// The synopses of `virsh help` 11.3.0.
+const synopses = [
+  'blockcommit <domain> <path> [--bandwidth <number>] [--base <string>] [--shallow] [--top <string>] [--active] [--delete] [--wait] [--verbose] [--timeout <number>] [--pivot] [--keep-overlay] [--async] [--keep-relative] [--bytes]',
+  'blockpull <domain> <path> [--bandwidth <number>] [--base <string>] [--wait] [--verbose] [--timeout <number>] [--async] [--keep-relative] [--bytes]',
+  'blockcopy <domain> <path> [--dest <string>] [--bandwidth <number>] [--shallow] [--reuse-external] [--blockdev] [--wait] [--verbose] [--timeout <number>] [--pivot] [--finish] [--async] [--xml <string>] [--format <string>] [--granularity <number>] [--buf-size <number>] [--bytes] [--transient-job] [--synchronous-writes] [--print-xml]',
+  'blockjob <domain> <path> [--abort] [--async] [--pivot] [--info] [--bytes] [--raw] [--bandwidth <number>]',
+  'snapshot-create <domain> [<xmlfile>] [--redefine] [--current] [--no-metadata] [--halt] [--disk-only] [--reuse-external] [--quiesce] [--atomic] [--live] [--validate]',
+  'suspend <domain>',
+  'resume <domain>',
+  'dumpxml <domain> [--inactive] [--security-info] [--update-cpu] [--migratable] [--xpath <string>] [--wrap]',
+  'update-device <domain> <file> [--persistent] [--config] [--live] [--current] [--force]',
+]
+
+// Written against `virsh help COMMAND` of 11.3.0.
+const cases: ReadonlyArray<readonly [string, LibvirtCall, string?]> = [
+  [
+    'blockcommit vm vda --base /base --top /a',
+    { call: 'virDomainBlockCommit', arguments: { ...disk, base: '/base', top: '/a', bandwidth: 0 }, flags: [] },
+  ],
+  [
+    'blockcommit vm vda --bandwidth 7 --shallow --active --keep-relative',
+    {
+      call: 'virDomainBlockCommit',
+      arguments: { ...disk, base: null, top: null, bandwidth: 7 },
+      flags: ['VIR_DOMAIN_BLOCK_COMMIT_SHALLOW', 'VIR_DOMAIN_BLOCK_COMMIT_ACTIVE', 'VIR_DOMAIN_BLOCK_COMMIT_RELATIVE'],
+    },
+  ],
+  [
+    'blockcommit vm vda --top /a --delete',
+    {
+      call: 'virDomainBlockCommit',
+      arguments: { ...disk, base: null, top: '/a', bandwidth: 0 },
+      flags: ['VIR_DOMAIN_BLOCK_COMMIT_DELETE'],
+    },
+  ],
+  ['blockpull vm vda', { call: 'virDomainBlockPull', arguments: { ...disk, bandwidth: 0 }, flags: [] }],
+  ['blockpull vm vda --bandwidth 3', { call: 'virDomainBlockPull', arguments: { ...disk, bandwidth: 3 }, flags: [] }],
+  [
+    'blockpull vm vda --base /base --keep-relative',
+    {
+      call: 'virDomainBlockRebase',
+      arguments: { ...disk, base: '/base', bandwidth: 0 },
+      flags: ['VIR_DOMAIN_BLOCK_REBASE_RELATIVE'],
+    },
+  ],
+  [
+    'blockcopy vm vda --dest /new --shallow --reuse-external --format raw --blockdev',
+    {
+      call: 'virDomainBlockRebase',
+      arguments: { ...disk, base: '/new', bandwidth: 0 },
+      flags: [
+        'VIR_DOMAIN_BLOCK_REBASE_COPY',
+        'VIR_DOMAIN_BLOCK_REBASE_SHALLOW',
+        'VIR_DOMAIN_BLOCK_REBASE_REUSE_EXT',
+        'VIR_DOMAIN_BLOCK_REBASE_COPY_RAW',
+        'VIR_DOMAIN_BLOCK_REBASE_COPY_DEV',
+      ],
+    },
+  ],
+  [
+    'blockcopy vm vda --xml /dev/stdin --shallow --reuse-external --transient-job',
+    {
+      call: 'virDomainBlockCopy',
+      arguments: { ...disk, destxml: xml },
+      flags: [
+        'VIR_DOMAIN_BLOCK_COPY_SHALLOW',
+        'VIR_DOMAIN_BLOCK_COPY_REUSE_EXT',
+        'VIR_DOMAIN_BLOCK_COPY_TRANSIENT_JOB',
+      ],
+    },
+    xmlText(xml),
+  ],
+  ['blockjob vm vda --abort', { call: 'virDomainBlockJobAbort', arguments: disk, flags: [] }],
+  [
+    'blockjob vm vda --pivot',
+    { call: 'virDomainBlockJobAbort', arguments: disk, flags: ['VIR_DOMAIN_BLOCK_JOB_ABORT_PIVOT'] },
+  ],
+  [
+    'blockjob vm vda --async',
+    { call: 'virDomainBlockJobAbort', arguments: disk, flags: ['VIR_DOMAIN_BLOCK_JOB_ABORT_ASYNC'] },
+  ],
+  [
+    'snapshot-create vm /dev/stdin --no-metadata --disk-only --reuse-external --atomic',
+    {
+      call: 'virDomainSnapshotCreateXML',
+      arguments: { domain: 'vm', xml },
+      flags: [
+        'VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA',
+        'VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY',
+        'VIR_DOMAIN_SNAPSHOT_CREATE_REUSE_EXT',
+        'VIR_DOMAIN_SNAPSHOT_CREATE_ATOMIC',
+      ],
+    },
+    xmlText(xml),
+  ],
+  ['suspend vm', { call: 'virDomainSuspend', arguments: { domain: 'vm' }, flags: [] }],
+  ['resume vm', { call: 'virDomainResume', arguments: { domain: 'vm' }, flags: [] }],
+  ['dumpxml vm', { call: 'virDomainGetXMLDesc', arguments: { domain: 'vm' }, flags: [] }],
+  [
+    'dumpxml vm --inactive',
+    { call: 'virDomainGetXMLDesc', arguments: { domain: 'vm' }, flags: ['VIR_DOMAIN_XML_INACTIVE'] },
+  ],
+  [
+    'update-device vm /dev/stdin --config',
+    { call: 'virDomainUpdateDeviceFlags', arguments: { domain: 'vm', xml }, flags: ['VIR_DOMAIN_AFFECT_CONFIG'] },
+    xmlText(xml),
+  ],
+]
+
+describe('virshCommand', () => {
+  it.each(cases.map(([words, call, stdin]) => [words, { call, stdin }] as const))('%s', (words, { call, stdin }) => {
+    const argv = ['virsh', ...words.split(' ')]
+    expect(virshCommand(call)).toEqual(stdin === undefined ? { argv } : { argv, stdin })
+  })
+
+  it('covers every function', () => expect(new Set(cases.map(([, { call }]) => call)).size).toBe(10))
+
+  it('puts names with a leading dash where virsh takes them for names', () => {
+    const { argv } = virshCommand({
+      call: 'virDomainBlockJobAbort',
+      arguments: { domain: '-x', disk: '-y' },
+      flags: [],
+    })
+    expect(argv).toEqual(['virsh', 'blockjob', '--domain', '-x', '--path', '-y', '--abort'])
+  })
+
+  it('uses only options that virsh has, and gives a value to those that take one', () => {
+    for (const [words, call] of cases) {
+      const [command = '', ...rest] = virshCommand(call).argv.slice(1)
+      const synopsis = synopses.find((one) => one.startsWith(`${command} `)) ?? ''
+      for (const [index, option] of rest.entries()) {
+        if (!option.startsWith('--')) continue
+        const takesValue = synopsis.includes(`[${option} <`)
+        expect(takesValue || synopsis.includes(`[${option}]`), `${words}: ${option}`).toBe(true)
+        if (takesValue) expect(rest[index + 1], `${words}: ${option}`).toMatch(/^[^-]/)
+      }
+    }
+  })
+})
+
+describe('virshLine', () => {
+  it('quotes, and feeds XML through a pipe', () => {
+    expect(virshLine({ call: 'virDomainSuspend', arguments: { domain: "my 'vm'" }, flags: [] })).toBe(
+      "virsh suspend 'my '\\''vm'\\'''",
+    )
+    expect(virshLine({ call: 'virDomainUpdateDeviceFlags', arguments: { domain: 'vm', xml }, flags: [] })).toBe(
+      `printf %s '<disk type="file"><source file="/it'\\''s"/></disk>' | virsh update-device vm /dev/stdin`,
+    )
+  })
+
+  it('is the command, for a real shell', () => {
+    for (const [, call] of cases) {
+      const { argv, stdin } = virshCommand(call)
+      const script = `virsh() { printf '%s\\0' virsh "$@"; ${stdin === undefined ? '' : 'cat;'} }; ${virshLine(call)}`
+      const { stdout } = spawnSync('sh', ['-c', script], { encoding: 'utf8' })
+      expect(stdout).toBe(argv.map((word) => `${word}\0`).join('') + (stdin ?? ''))
+    }
+  })
+})
