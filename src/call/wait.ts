@@ -1,3 +1,5 @@
+import { normalPath } from '../model/header.js'
+
 /**
  * An image as a monitor reports it: the node that QEMU has for it, and where it is.
  *
@@ -82,4 +84,34 @@ export const judgeLibvirtJob = (wait: Wait & { readonly _tag: 'LibvirtJob' }, st
   const seen = libvirtStatus[status]
   if (seen === wait.status) return 'reached'
   return seen === 'ready' ? 'waiting' : 'failed'
+}
+
+const spelled = ({ format, location }: Omit<ReportedImage, 'image'>): string => `${format} ${normalPath(location)}`
+
+/**
+ * Says whether a chain that somebody reports, base first, is the one that a plan waits for: the same images in the same
+ * order and formats. Paths are compared as spelled, with `.` and `..` folded.
+ *
+ * What to give it: the images of the disk in the reply to `query-block`, in the XML of a running domain, or in the output of
+ * `qemu-img info --backing-chain`; each lists the active image first, and has to be turned round.
+ *
+ * @example
+ * import { judgeChain } from 'backing-chain'
+ *
+ * const wait = { _tag: 'ChainIs', disk: 'vda', images: [{ image: 'a', format: 'qcow2', location: '/images/a' }] } as const
+ * judgeChain(wait, [{ format: 'qcow2', location: '/images/./a' }]) // => 'reached'
+ *
+ * @since 0.1.0
+ */
+export const judgeChain = (
+  wait: Wait & { readonly _tag: 'ChainIs' },
+  reported: ReadonlyArray<Omit<ReportedImage, 'image'>>,
+): WaitState => {
+  const same =
+    reported.length === wait.images.length &&
+    wait.images.every((image, index) => {
+      const found = reported[index]
+      return found !== undefined && spelled(found) === spelled(image)
+    })
+  return same ? 'reached' : 'failed'
 }

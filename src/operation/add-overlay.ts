@@ -126,7 +126,7 @@ const planOverlay = (job: OverlayJob): E.Either<Refusal, Plan> =>
  * const parsed = parseChain('base <- a^')
  * const hypervisor = { via: 'qemu-img', guest: 'shut-off', capabilities: capabilitiesOfVersions({ qemu: '10.0.2' }) } as const
  * const overlay = { name: 'b', location: { _tag: 'File', path: '/images/b' }, format: 'qcow2' } as const
- * const plan = E.flatMap(({ chain }) => addOverlay(chain, { overlay }, hypervisor))(parsed)
+ * const plan = E.flatMap(parsed, ({ chain }) => addOverlay(chain, { overlay }, hypervisor))
  * E.isRight(plan) ? printChain(plan.right.after) : '' // => 'base <- a <- b^'
  *
  * @since 0.1.0

@@ -124,7 +124,7 @@ const planCopy = (job: CopyJob): E.Either<Refusal, Plan> =>
  * const parsed = parseChain('base <- a <- b^')
  * const hypervisor = { via: 'qemu-img', guest: 'shut-off', capabilities: capabilitiesOfVersions({ qemu: '10.0.2' }) } as const
  * const to = { name: 'new', location: { _tag: 'File', path: '/images/new' }, format: 'qcow2' } as const
- * const plan = E.flatMap(({ chain }) => copy(chain, { to, depth: 'full', end: 'pivot' }, hypervisor))(parsed)
+ * const plan = E.flatMap(parsed, ({ chain }) => copy(chain, { to, depth: 'full', end: 'pivot' }, hypervisor))
  * E.isRight(plan) ? printChain(plan.right.after) : '' // => 'new^'
  *
  * @since 0.1.0

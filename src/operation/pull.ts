@@ -113,7 +113,7 @@ export const planPull = (job: PullJob): E.Either<Refusal, Plan> =>
  *
  * const parsed = parseChain('base <- a <- b^')
  * const hypervisor = { via: 'qemu-img', guest: 'shut-off', capabilities: capabilitiesOfVersions({ qemu: '10.0.2' }) } as const
- * const plan = E.flatMap(({ chain }) => pull(chain, { into: 'b', base: 'base' }, hypervisor))(parsed)
+ * const plan = E.flatMap(parsed, ({ chain }) => pull(chain, { into: 'b', base: 'base' }, hypervisor))
  * E.isRight(plan) ? Array.from(plan.right.after.images.keys()) : [] // => ['base', 'b']
  *
  * @since 0.1.0

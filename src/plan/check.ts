@@ -142,7 +142,7 @@ const pauseProblems = ({ steps }: Plan): ReadonlyArray<PlanProblem> => {
  *
  * const parsed = parseChain('base <- a <- b^')
  * const hypervisor = { via: 'qemu-img', guest: 'shut-off', capabilities: capabilitiesOfVersions({ qemu: '10.0.2' }) } as const
- * const plan = E.flatMap(({ chain }) => commit(chain, { top: 'a' }, hypervisor))(parsed)
+ * const plan = E.flatMap(parsed, ({ chain }) => commit(chain, { top: 'a' }, hypervisor))
  * E.isRight(plan) ? checkPlan(plan.right) : [] // => []
  *
  * @since 0.1.0

@@ -69,7 +69,7 @@ const section = (heading: string, lines: ReadonlyArray<string>): ReadonlyArray<s
  *
  * const hypervisor = { via: 'qemu-img', guest: 'shut-off', capabilities: capabilitiesOfVersions({ qemu: '10.0.2' }) } as const
  * const parsed = parseChain('base <- a <- top^')
- * const plan = E.flatMap(({ chain }) => commit(chain, { top: 'a', base: 'base' }, hypervisor))(parsed)
+ * const plan = E.flatMap(parsed, ({ chain }) => commit(chain, { top: 'a', base: 'base' }, hypervisor))
  * E.isRight(plan) ? explain(plan.right).split('\n')[1] : '' // => 'The guest sees the same bytes throughout, and goes on writing top.'
  *
  * @since 0.1.0

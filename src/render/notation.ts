@@ -17,7 +17,7 @@ const filledImages = (plan: Plan): ReadonlySet<string> =>
  *
  * const hypervisor = { via: 'qemu-img', guest: 'shut-off', capabilities: capabilitiesOfVersions({ qemu: '10.0.2' }) } as const
  * const parsed = parseChain('base <- a <- top^')
- * const plan = E.flatMap(({ chain }) => commit(chain, { top: 'a', base: 'base' }, hypervisor))(parsed)
+ * const plan = E.flatMap(parsed, ({ chain }) => commit(chain, { top: 'a', base: 'base' }, hypervisor))
  * E.isRight(plan) ? marksOfPlan(plan.right).get('base') : [] // => ['*']
  *
  * @since 0.1.0
@@ -46,7 +46,7 @@ export const marksOfPlan = (plan: Plan): ReadonlyMap<string, ReadonlyArray<Mark>
  *
  * const hypervisor = { via: 'qemu-img', guest: 'shut-off', capabilities: capabilitiesOfVersions({ qemu: '10.0.2' }) } as const
  * const parsed = parseChain('base <- a <- top^')
- * const plan = E.flatMap(({ chain }) => commit(chain, { top: 'a', base: 'base' }, hypervisor))(parsed)
+ * const plan = E.flatMap(parsed, ({ chain }) => commit(chain, { top: 'a', base: 'base' }, hypervisor))
  * E.isRight(plan) ? notation(plan.right).after : '' // => 'base* <- top+^'
  *
  * @since 0.1.0

@@ -52,19 +52,6 @@ export const objectionToBacking = (node: SimNode): Objection => {
   return overlay === undefined ? undefined : `Node '${node.name}' is busy: node is used as backing hd of '${overlay}'`
 }
 
-const filteredBy = (job: Job): string | undefined => {
-  switch (job.work._tag) {
-    case 'Commit':
-      return job.work.root
-    case 'Stream':
-      return job.work.target
-    case 'Mirror':
-      return job.work.source
-    case 'Create':
-      return undefined
-  }
-}
-
 /** The job whose filter lies above a node. A stream takes its filter away when it concludes. */
 const filterAbove = (world: World, name: string): Job | undefined =>
   world.qemu?.jobs.find((job) => {
@@ -99,11 +86,9 @@ export const objectionToClosing = (world: World, node: SimNode): Objection => {
   return node.users.length > 0 ? `Block device ${name} is in use` : undefined
 }
 
-/** True where no node lies above: neither an overlay, nor a filter, nor the filter of a job. */
+/** True where nothing but a disk uses a node: neither an overlay, nor a filter, nor a job that still holds it. */
 export const isRootNode = (world: World, node: SimNode): boolean =>
-  node.overlays.length === 0 &&
-  node.filters.length === 0 &&
-  !(world.qemu?.jobs.some((job) => !letsGo(job) && filteredBy(job) === node.name) ?? false)
+  node.overlays.length === 0 && node.filters.length === 0 && holderOf(world, node.name) === undefined
 
 /** What speaks against opening a node for writing. */
 export const objectionToWriting = (world: World, node: SimNode): Objection => {

@@ -2,16 +2,9 @@ import type { BlockdevMirror } from '../call/qmp.js'
 import { qemuRefuses, unmodelled } from './fault.js'
 import type { Outcome } from './fault.js'
 import { fileOf } from './files.js'
-import { nodeOf, withNode } from './graph.js'
+import { nodeOf } from './graph.js'
 import type { MirrorWork } from './job.js'
-import {
-  isRootNode,
-  noSuchNode,
-  objectionToBacking,
-  objectionToBusy,
-  objectionToJobId,
-  objectionToWriting,
-} from './qmp-check.js'
+import { isRootNode, noSuchNode, objectionToBacking, objectionToBusy, objectionToJobId } from './qmp-check.js'
 import type { Objection } from './qmp-check.js'
 import { startJob } from './qmp-start.js'
 import type { SimNode, World } from './world.js'
@@ -42,7 +35,7 @@ const objectionTo = (world: World, pair: { source: SimNode; target: SimNode }, a
     objectionToBusy(world, target.name) ??
     ((args.speed ?? 0) < 0 ? "Parameter 'speed' expects a non-negative value" : undefined) ??
     objectionToJobId(world, args['job-id']) ??
-    objectionToWriting(world, target)
+    (target.access === 'read-only' ? 'Block node is read-only' : undefined)
   )
 }
 
@@ -57,7 +50,7 @@ export const blockdevMirror = (world: World, args: Arguments): Outcome => {
   if (objection !== undefined) return qemuRefuses(objection)
   if (args.replaces !== undefined && args.replaces !== args.device)
     return unmodelled('blockdev-mirror with replaces other than device')
-  return startJob(withNode(world, target.name, { access: 'read-write' }), args, {
+  return startJob(world, args, {
     held: new Set([source.name, target.name]),
     work: {
       _tag: 'Mirror',
