@@ -4,6 +4,7 @@ import { isNonEmpty } from 'fp-ts/lib/ReadonlyArray.js'
 
 import { imageProblems, makeImage } from './chain-image.js'
 import type { ModelError } from './chain-error.js'
+import { locationString } from './location.js'
 import { isImageName } from './image.js'
 import type { Image, ImageDescription, ImageName } from './image.js'
 
@@ -27,28 +28,26 @@ const brandChain = (disk: string, images: ReadonlyMap<string, Image>, active: Im
   // eslint-disable-next-line @typescript-eslint/consistent-type-assertions -- the smart constructor of Chain
   ({ disk, images, active }) as Chain
 
-/** Every image that lies on a loop, or above one; linear, and never recursive. */
+/** The images of the loop that an image lies on. */
+const loopThrough = (images: ReadonlyMap<string, Image>, first: string): ReadonlyNonEmptyArray<string> => {
+  const others: Array<string> = []
+  for (
+    let at = images.get(first)?.backing?.image;
+    at !== undefined && at !== first;
+    at = images.get(at)?.backing?.image
+  )
+    others.push(at)
+  return [first, ...others]
+}
+
+/** Every loop, once; linear, and never recursive. Each walk stops where an earlier one, or it itself, has been. */
 const loops = (images: ReadonlyMap<string, Image>): ReadonlyArray<ReadonlyNonEmptyArray<string>> => {
-  const settled = new Set<string>()
+  const walkOf = new Map<string, string>()
   const found: Array<ReadonlyNonEmptyArray<string>> = []
   for (const start of images.keys()) {
-    const walk: Array<string> = []
-    const place = new Map<string, number>()
-    for (
-      let at: string | undefined = start;
-      at !== undefined && !settled.has(at);
-      at = images.get(at)?.backing?.image
-    ) {
-      const seen = place.get(at)
-      if (seen !== undefined) {
-        const loop = walk.slice(seen)
-        if (isNonEmpty(loop)) found.push(loop)
-        break
-      }
-      place.set(at, walk.length)
-      walk.push(at)
-    }
-    for (const name of walk) settled.add(name)
+    let at: string | undefined = start
+    for (; at !== undefined && !walkOf.has(at); at = images.get(at)?.backing?.image) walkOf.set(at, start)
+    if (at !== undefined && walkOf.get(at) === start && images.has(at)) found.push(loopThrough(images, at))
   }
   return found
 }
@@ -112,7 +111,7 @@ const sharingProblems = (images: ReadonlyMap<string, Image>): ReadonlyArray<Mode
   const paths = new Map<string, ImageName>()
   const nodes = new Map<string, ImageName>()
   for (const { name, location, node } of images.values()) {
-    const path = JSON.stringify(location)
+    const path = `${location._tag} ${locationString(location)}`
     const other = paths.get(path)
     if (other !== undefined) problems.push({ _tag: 'LocationShared', images: [other, name], location })
     paths.set(path, name)

@@ -54,9 +54,12 @@ export const combineHeader = (openedAs: string, header: string): string => {
 export const composeHeaders = (headers: ReadonlyArray<string>): string =>
   headers.reduce((reached, header) => combineHeader(reached, header), '')
 
+/** A part of a path that is empty, `.` or `..`. */
+const unfolded = /\/\.{0,2}(?:\/|$)/
+
 /** Removes `.` and `..` from an absolute path, for comparing two spellings of it; links are not known here. */
 export const normalPath = (path: string): string => {
-  if (!path.startsWith('/')) return path
+  if (!path.startsWith('/') || !unfolded.test(path)) return path
   const kept: Array<string> = []
   for (const part of path.split('/')) {
     if (part === '..') kept.pop()

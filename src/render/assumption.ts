@@ -20,7 +20,7 @@ const texts: { readonly [T in keyof ByTag]: (assumption: ByTag[T]) => string } =
   HeadersLead: ({ images }) =>
     `the backing strings stored in these lead to the images that they stand for: ${names(images)}`,
   NoKillBeforeFlush: ({ image, oldHeader }) =>
-    `QEMU is not killed between the end of the pull and the flush; if it is, the backing string ${JSON.stringify(oldHeader)} repairs ${nameText(image)}`,
+    `QEMU is not killed between the rewrite of the header of ${nameText(image)} and the flush; if it is, the backing string ${JSON.stringify(oldHeader)} repairs it`,
   BitmapsStop: ({ image, bitmaps }) =>
     `nobody needs the bitmaps of ${nameText(image)} to follow the guest on: ${names(bitmaps)}`,
 }

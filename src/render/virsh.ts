@@ -116,7 +116,8 @@ const standardInputOf = (call: LibvirtCall): string | undefined => {
 /**
  * The run of virsh(1) 11.3 that makes a libvirt call: same function, same arguments, same flags.
  *
- * XML goes in on standard input, as `/dev/stdin`. virsh takes a domain that is all digits for an id before it looks for
+ * XML goes in on standard input, as `/dev/stdin`, which has to be a file or a real pipe (Node's pipes are sockets, which virsh
+ * cannot open). virsh takes a domain that is all digits for an id before it looks for
  * one of that name.
  *
  * @example

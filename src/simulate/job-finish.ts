@@ -63,11 +63,11 @@ const headerOf = (world: World, node: SimNode, header: FileHeader): FileHeader =
   traitsOf(fileOf(world, node.file).format).records === 'format' ? header : { ...header, format: undefined }
 
 /**
- * Re-points every overlay of top to base and rewrites its header, then flushes base and closes it for writing again.
+ * Re-points every overlay of top to base and rewrites its header.
  *
  * Where a header cannot be rewritten QEMU dies of it (seen in 7.2 and 10.0), with base already written.
  */
-const finishCommit = (world: World, work: CommitWork): Outcome => {
+const repointed = (world: World, work: CommitWork): Outcome => {
   const header = newHeader(world, work.base, work.backingFile)
   let done = world
   for (const name of knownNode(world, work.top).overlays) {
@@ -77,28 +77,55 @@ const finishCommit = (world: World, work: CommitWork): Outcome => {
     done = withHeader(done, overlay.file, headerOf(done, overlay, header))
   }
   for (const name of knownNode(world, work.top).overlays) done = setBacking(done, name, work.base)
-  const base = knownNode(done, work.base)
-  return E.right(withNode(flush(done, base.file), work.base, { access: work.baseAccess }))
+  return E.right(done)
+}
+
+/** Re-points the overlays, and only then flushes base, which is closed for writing again. */
+const finishCommit = (world: World, work: CommitWork): Outcome => {
+  const done = repointed(world, work)
+  if (E.isLeft(done)) return done
+  const base = knownNode(done.right, work.base)
+  return E.right(withNode(flush(done.right, base.file), work.base, { access: work.baseAccess }))
+}
+
+/** What a stream makes of the world when it is finalized, and what went wrong. */
+interface Streamed {
+  readonly world: World
+  readonly error: string | undefined
 }
 
 /**
  * Gives the target its new backing node and rewrites its header. Where the header cannot be rewritten the graph changes all the
- * same. The pulled clusters stay in the cache, unless the target is closed for writing again.
+ * same; a target that had no backing file is left alone.
  */
-const finishStream = (
-  world: World,
-  work: StreamWork,
-): { readonly world: World; readonly error: string | undefined } => {
+const relinked = (world: World, work: StreamWork): Streamed => {
   const target = knownNode(world, work.target)
+  if (target.backing === undefined) return { world, error: undefined }
   const header = work.base === undefined ? undefined : newHeader(world, work.base, work.backingFile)
   const error = cannotWrite(world, target, header)
-  const rewritten =
-    error === undefined
-      ? withHeader(world, target.file, header === undefined ? undefined : headerOf(world, target, header))
-      : world
-  const changed = setBacking(rewritten, work.target, work.base)
+  const stored = header === undefined ? undefined : headerOf(world, target, header)
+  const rewritten = error === undefined ? withHeader(world, target.file, stored) : world
+  return { world: setBacking(rewritten, work.target, work.base), error }
+}
+
+/** The pulled clusters stay in the cache, unless the target is closed for writing again. */
+const finishStream = (world: World, work: StreamWork): Streamed => {
+  const { world: changed, error } = relinked(world, work)
   if (work.targetAccess === 'read-write') return { world: changed, error }
-  return { world: withNode(flush(changed, target.file), work.target, { access: 'read-only' }), error }
+  const flushed = flush(changed, knownNode(changed, work.target).file)
+  return { world: withNode(flushed, work.target, { access: 'read-only' }), error }
+}
+
+/**
+ * What `kill -9` can leave in the middle of finalizing a job: the headers are rewritten, what they now lead to is not on disk yet.
+ *
+ * Nothing where the job is not about to be finalized. A flush while the job is pending closes the gap.
+ */
+export const killedFinalizing = (world: World, { work }: Job): World | undefined => {
+  if (work._tag === 'Stream') return kill(relinked(world, work).world)
+  if (work._tag !== 'Commit') return undefined
+  const done = repointed(world, work)
+  return E.isRight(done) ? kill(done.right) : undefined
 }
 
 /** Flushes the target; at a pivot the guest's disk reads it from now on. A base that was only committed into stays writable. */

@@ -3,7 +3,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import { flush } from './cache.js'
 import { copyCommit, copyMirror, copyStream } from './job-copy.js'
 import type { Copied } from './job-copy.js'
-import { abort, finalize, readByGuest } from './job-finish.js'
+import { abort, finalize, killedFinalizing, readByGuest } from './job-finish.js'
 import { create } from './job-create.js'
 import { knownNode } from './graph.js'
 import type { Outcome } from './fault.js'
@@ -62,3 +62,29 @@ export const advance = (world: World, id: string, limitBytes?: number): Outcome 
   if (job === undefined || job.status === 'pending' || job.status === 'concluded') return E.right(world)
   return moved(world, job, limitBytes)
 }
+
+/** True for a job that will be finalized next: it is pending, or has copied everything and waits for nobody. */
+const isAboutToFinalize = (world: World, { status, work }: Job): boolean => {
+  if (status !== 'running') return status === 'pending'
+  switch (work._tag) {
+    case 'Commit':
+      return copyCommit(world, work, undefined)._tag === 'Done'
+    case 'Stream':
+      return copyStream(world, work, undefined)._tag === 'Done'
+    case 'Mirror':
+    case 'Create':
+      return false
+  }
+}
+
+/**
+ * What a `kill -9` can leave that comes not between two calls but inside QEMU, while it finalizes a job: one world for each job
+ * that is about to be finalized.
+ *
+ * QEMU rewrites the headers first and writes out what they lead to afterwards. A `stop` while the job is pending flushes, and
+ * closes the gap; a job that finalizes by itself leaves no moment for one.
+ *
+ * @since 0.1.0
+ */
+export const killsFinalizing = (world: World): ReadonlyArray<World> =>
+  (world.qemu?.jobs ?? []).flatMap((job) => (isAboutToFinalize(world, job) ? (killedFinalizing(world, job) ?? []) : []))

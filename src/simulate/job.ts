@@ -109,6 +109,8 @@ export const typeOf = (work: Work): 'commit' | 'stream' | 'mirror' | 'create' =>
   }
 }
 
-/** True once a job no longer holds its nodes: a commit of the active image and a mirror let go as they conclude. */
-export const letsGo = (job: Job): boolean =>
-  job.status === 'concluded' && (job.work._tag === 'Mirror' || job.work._tag === 'Create')
+/** True once a job no longer holds its nodes: a mirror lets go as it concludes, an intermediate commit only where it has failed. */
+export const letsGo = ({ status, work, error }: Job): boolean => {
+  if (status !== 'concluded') return false
+  return work._tag === 'Mirror' || work._tag === 'Create' || (work._tag === 'Commit' && error !== undefined)
+}

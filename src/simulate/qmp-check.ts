@@ -47,7 +47,7 @@ export const objectionToBusy = (world: World, name: string): Objection => {
 }
 
 /** What speaks against using a node whose overlay reads it; QEMU names the overlay that came last. */
-export const objectionToBacking = (node: SimNode): Objection => {
+const objectionToBacking = (node: SimNode): Objection => {
   const overlay = node.overlays[node.overlays.length - 1]
   return overlay === undefined ? undefined : `Node '${node.name}' is busy: node is used as backing hd of '${overlay}'`
 }
@@ -74,13 +74,18 @@ const isRelinked = (world: World, name: string): boolean => {
   return job.work._tag === 'Stream' ? job.work.target === name : job.work._tag === 'Commit' && job.work.base === name
 }
 
+/** What speaks against changing a node that a job holds or an overlay reads; of two, QEMU names the one that came last. */
+export const objectionToChange = (world: World, node: SimNode): Objection => {
+  const [busy, backing] = [objectionToBusy(world, node.name), objectionToBacking(node)]
+  return isRelinked(world, node.name) ? (backing ?? busy) : (busy ?? backing)
+}
+
 /** What speaks against closing a node, in the order in which QEMU asks. */
 export const objectionToClosing = (world: World, node: SimNode): Objection => {
   const { name } = node
   const isDisk = world.qemu?.root === name && filterAbove(world, name) === undefined
   if (isDisk || isCopiedTo(world, name)) return `Node ${name} is in use`
-  const [busy, backing] = [objectionToBusy(world, name), objectionToBacking(node)]
-  const blocked = isRelinked(world, name) ? (backing ?? busy) : (busy ?? backing)
+  const blocked = objectionToChange(world, node)
   if (blocked !== undefined) return blocked
   if (node.owner === 'implicit') return `Node ${name} is not owned by the monitor`
   return node.users.length > 0 ? `Block device ${name} is in use` : undefined

@@ -4,7 +4,7 @@ import type { Outcome } from './fault.js'
 import { fileOf } from './files.js'
 import { nodeOf } from './graph.js'
 import type { MirrorWork } from './job.js'
-import { isRootNode, noSuchNode, objectionToBacking, objectionToBusy, objectionToJobId } from './qmp-check.js'
+import { isRootNode, noSuchNode, objectionToChange, objectionToJobId } from './qmp-check.js'
 import type { Objection } from './qmp-check.js'
 import { startJob } from './qmp-start.js'
 import type { SimNode, World } from './world.js'
@@ -30,9 +30,7 @@ const objectionTo = (world: World, pair: { source: SimNode; target: SimNode }, a
   const { source, target } = pair
   if (source.name === target.name) return "Can't mirror node into itself"
   return (
-    objectionToBusy(world, source.name) ??
-    objectionToBacking(target) ??
-    objectionToBusy(world, target.name) ??
+    objectionToChange(world, target) ??
     ((args.speed ?? 0) < 0 ? "Parameter 'speed' expects a non-negative value" : undefined) ??
     objectionToJobId(world, args['job-id']) ??
     (target.access === 'read-only' ? 'Block node is read-only' : undefined)

@@ -7,7 +7,7 @@ import { qemuRefuses } from './fault.js'
 import type { Outcome } from './fault.js'
 import { fileOf, withFile } from './files.js'
 import { nodeOf, setBacking, setRoot, withNode } from './graph.js'
-import { noSuchNode, objectionToBacking, objectionToBusy } from './qmp-check.js'
+import { noSuchNode, objectionToBusy, objectionToChange } from './qmp-check.js'
 import type { Objection } from './qmp-check.js'
 import type { SimNode, World } from './world.js'
 
@@ -28,7 +28,7 @@ const objectionTo = (world: World, overlay: SimNode): Objection => {
 export const blockdevSnapshot = (world: World, args: BlockdevSnapshot['arguments']): Outcome => {
   const node = nodeOf(world, args.node)
   if (node === undefined) return qemuRefuses(noSuchNode(args.node))
-  const busy = objectionToBusy(world, node.name) ?? objectionToBacking(node)
+  const busy = objectionToChange(world, node)
   if (busy !== undefined) return qemuRefuses(busy)
   const overlay = nodeOf(world, args.overlay)
   if (overlay === undefined) return qemuRefuses(noSuchNode(args.overlay))

@@ -257,18 +257,25 @@ describe('two disks that read one file', () => {
     node('job', 'mirror_top', '/x'),
     node('limit', 'throttle', stacked('throttle', { driver: 'qcow2', file: { driver: 'file', filename: '/y' } })),
     node('copy', 'qcow2', '/copy'),
+    node('sibling', 'qcow2', '/sibling', { image: entry('/sibling', '/base') }),
   )
-  const names = ['x', 'y', 'x-base', 'y-base', 'job', 'limit', 'copy']
+  const names = ['x', 'y', 'x-base', 'y-base', 'job', 'limit', 'copy', 'sibling']
   const edge = (parent: number, child: number, name: string): object => ({ parent, child, name, perm: [] })
   const graph = {
     nodes: [
       ...names.map((name, id) => ({ id, type: 'block-driver', name })),
-      { id: 7, type: 'block-backend', name: '' },
-      { id: 8, type: 'block-job', name: 'j' },
+      { id: 8, type: 'block-backend', name: '' },
+      { id: 9, type: 'block-job', name: 'j' },
     ],
     edges: [
       ...[edge(0, 2, 'backing'), edge(1, 3, 'backing'), edge(4, 0, 'backing'), edge(5, 1, 'file')],
-      ...[edge(4, 6, 'target'), edge(7, 4, 'root'), edge(8, 0, 'main node'), edge(99, 98, 'file')],
+      ...[
+        edge(4, 6, 'target'),
+        edge(8, 4, 'root'),
+        edge(9, 0, 'main node'),
+        edge(7, 2, 'backing'),
+        edge(99, 98, 'file'),
+      ],
     ],
   }
 

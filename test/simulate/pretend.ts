@@ -3,7 +3,7 @@
 import * as E from 'fp-ts/lib/Either.js'
 import { expect } from 'vitest'
 
-import type { Call, QmpCommand } from 'backing-chain'
+import type { LibvirtCall, QmpCommand, XmlElement } from 'backing-chain'
 import { layerOfPattern, parseChain, patternOfLayer } from 'backing-chain'
 import type { Fault, SimStep, Trace, World, WorldOptions } from 'backing-chain/simulate'
 import { endOf, fileAt, fileView, guestView, run, worldOf } from 'backing-chain/simulate'
@@ -169,4 +169,14 @@ export const clusterAt = (index: number, source: string) => {
   return run
 }
 
-export type { Call }
+export const element = (
+  name: string,
+  attributes: XmlElement['attributes'] = {},
+  children: XmlElement['children'] = [],
+): XmlElement => ({ name, attributes, children })
+
+/** A libvirt function on the domain `vm`, and the event of its disk that it waits for. */
+export const libvirt = (call: LibvirtCall, status?: 'ready' | 'completed' | 'canceled'): SimStep => ({
+  call: { _tag: 'Libvirt', function: call },
+  ...(status === undefined ? {} : { until: { _tag: 'LibvirtJob', disk: 'vda', status } }),
+})

@@ -22,7 +22,7 @@ describe('reading through layers of different sizes', () => {
 describe('commit', () => {
   it('grows a smaller base (active)', () => {
     const done = after(host('l0[1111] <- l1[-2----2-]^'), commitActive({ device: 'l1', base: 'l0' }))
-    expect(own(done, 'l0')).toBe('12110020'.replaceAll('0', '-'))
+    expect(own(done, 'l0')).toBe('1211--2-')
     expect(guest(done)).toBe('12110020')
   })
 
@@ -63,7 +63,7 @@ describe('commit', () => {
   it('writes explicit zeroes where a grown base would show its own backing file', () => {
     const before = host('z[99999999] <- l0[1111] <- l1[-----2-2]^')
     const done = after(before, commitActive({ device: 'l1', base: 'l0' }))
-    expect(own(done, 'l0')).toBe('111102'.concat('02'))
+    expect(own(done, 'l0')).toBe('11110202')
     expect(guest(done)).toBe(guest(before))
   })
 
