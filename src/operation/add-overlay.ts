@@ -3,7 +3,7 @@ import { pipe } from 'fp-ts/lib/function.js'
 
 import type { Feature } from '../call/capability.js'
 import type { Chain } from '../model/chain.js'
-import { activeImage, knownImage } from '../model/chain-query.js'
+import { activeImage, activePath, knownImage } from '../model/chain-query.js'
 import type { Hypervisor } from '../plan/hypervisor.js'
 import type { Plan, PointOutcome } from '../plan/plan.js'
 import type { Refusal } from '../plan/refusal.js'
@@ -14,7 +14,7 @@ import { qmpOverlay } from './dialect/qmp-overlay.js'
 import { fatesOf } from './fates.js'
 import { guarded } from './guard.js'
 import type { Guard } from './guard.js'
-import { addressGuard, capabilityGuard, guestStateGuard, jobGuard } from './guard-host.js'
+import { addressGuard, capabilityGuard, guestStateGuard, jobGuard, xmlGuard } from './guard-host.js'
 import { definitionGuard, secretGuard } from './guard-live.js'
 import { plaintextGuard } from './guard-loss.js'
 import { newImageAssumptions, newImageGuard, placeImage } from './new-image.js'
@@ -48,6 +48,7 @@ const guards: ReadonlyArray<Guard<OverlayJob>> = [
   (job) => definitionGuard(job.hypervisor, 'changes'),
   (job) => secretGuard(job.hypervisor.via, [job.active]),
   (job) => addressGuard(job.hypervisor.via, [job.active]),
+  (job) => xmlGuard(job.hypervisor, activePath(job.chain)),
   (job) => pointGuard(job.chain, job.request.points ?? []),
 ]
 
@@ -114,7 +115,8 @@ const planOverlay = (job: OverlayJob): E.Either<Refusal, Plan> =>
  * `LocationNotAddressable`, `DestinationWrong` (relative, missing, exists), `FormatCannotHoldOverlay`,
  * `DestinationWrong` (format, missing, size, contents), `BackingStringUnknown`, `NodeNameInvalid`, `PlaintextLeak`,
  * `NotThisWay` (a definition that cannot be mended, encrypted images through qemu-img), `NodeUnknown`,
- * `PathNotAbsolute`, `PointUnknown`, `BackingStringTooLong`.
+ * `PathNotAbsolute`, `LocationNotAddressable` (a path that libvirt does not give back), `PointUnknown`,
+ * `BackingStringTooLong`.
  *
  * Source: QMP `blockdev-create`, `blockdev-add`, `blockdev-snapshot`; libvirt `virDomainSnapshotCreateXML` without
  * metadata; `qemu-img create`.

@@ -7,7 +7,7 @@ import { reachOf, reachThrough } from './backing-string.js'
 import { overwritten, repointedBy } from './commit-job.js'
 import type { CommitJob } from './commit-job.js'
 import type { Guard } from './guard.js'
-import { addressGuard, capabilityGuard, guestStateGuard, jobGuard } from './guard-host.js'
+import { addressGuard, capabilityGuard, guestStateGuard, jobGuard, xmlGuard } from './guard-host.js'
 import { bitmapGuard, internalSnapshotGuard, plaintextGuard, sharedGuard } from './guard-loss.js'
 import { definitionGuard, flushGuard, filterGuard, jobIdGuard, onPathGuard, secretGuard } from './guard-live.js'
 import { growthGuard } from './guard-size.js'
@@ -151,6 +151,7 @@ export const commitGuards: ReadonlyArray<Guard<CommitJob>> = [
   (job) => definitionGuard(job.hypervisor, job.active === 'yes' && job.request.end === 'pivot' ? 'changes' : 'stays'),
   (job) => secretGuard(job.hypervisor.via, [...job.span, ...job.overlays]),
   commitAddressGuard,
+  (job) => xmlGuard(job.hypervisor, activePath(job.chain)),
   (job) => filterGuard(job.hypervisor.via, activePath(job.chain).slice(0, -1)),
   (job) => jobIdGuard(job.request.job),
   (job) => flushGuard(job.hypervisor, job.request),

@@ -6,7 +6,7 @@ import { refuse } from '../plan/refusal.js'
 import { closedBelow, placeOfCopy } from './copy-job.js'
 import type { CopyJob } from './copy-job.js'
 import type { Guard } from './guard.js'
-import { addressGuard, capabilityGuard, guestStateGuard, jobGuard } from './guard-host.js'
+import { addressGuard, capabilityGuard, guestStateGuard, jobGuard, xmlGuard } from './guard-host.js'
 import { definitionGuard, filterGuard, flushGuard, jobIdGuard, secretGuard } from './guard-live.js'
 import { bitmapGuard, internalSnapshotGuard, plaintextGuard } from './guard-loss.js'
 import { namesBelow } from './live.js'
@@ -107,6 +107,7 @@ export const copyGuards: ReadonlyArray<Guard<CopyJob>> = [
         : [job.active],
     ),
   openGuard,
+  (job) => xmlGuard(job.hypervisor, activePath(job.chain)),
   (job) => definitionGuard(job.hypervisor, job.request.end === 'pivot' ? 'changes' : 'stays'),
   (job) => secretGuard(job.hypervisor.via, activePath(job.chain)),
   copyFilterGuard,

@@ -112,8 +112,8 @@ const planCopy = (job: CopyJob): E.Either<Refusal, Plan> =>
  * `FormatCannotHoldOverlay`, `DestinationWrong` (format, missing, size, contents), `BackingStringUnknown`,
  * `NodeNameInvalid`, `TopNotAboveBase` (`onto` lies above the active image), `InternalSnapshotsLost`, `BitmapsLost`,
  * `PlaintextLeak`, `NotThisWay` (a definition that cannot be mended, encrypted images through qemu-img),
- * `NodeUnknown`, `PathNotAbsolute`, `FilterAbove`, `GuestStateWrong` (removing files while paused, through libvirt),
- * `PointUnknown`, `BackingStringTooLong`.
+ * `NodeUnknown`, `PathNotAbsolute`, `LocationNotAddressable` (a path that libvirt does not give back), `FilterAbove`,
+ * `GuestStateWrong` (removing files while paused, through libvirt), `PointUnknown`, `BackingStringTooLong`.
  *
  * Source: QMP `blockdev-mirror`, libvirt `virDomainBlockCopy` (`virDomainBlockRebase` before 1.2.9), `qemu-img convert`.
  *

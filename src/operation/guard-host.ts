@@ -65,7 +65,6 @@ export const addressGuard = (via: Hypervisor['via'], images: ReadonlyArray<Image
     }
     const path = pathOf(location)
     if (path !== undefined && !path.startsWith('/')) return refuse({ _tag: 'PathNotAbsolute', image: name, path })
-    if (via === 'libvirt' && path !== undefined && !fitsXml(path)) return unfit(name)
     if (path === undefined && via === 'libvirt') {
       const why = 'libvirt names such an image only by an index that is valid until the next start'
       return refuse({ _tag: 'LocationNotAddressable', image: name, via, why }, [
@@ -76,17 +75,20 @@ export const addressGuard = (via: Hypervisor['via'], images: ReadonlyArray<Image
   return undefined
 }
 
-/** True for text that XML 1.0 can carry. */
-const fitsXml = (text: string): boolean => !/[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/u.test(text)
+/**
+ * True for a path that libvirt gives back as it was: XML cannot carry control characters, and libvirt 11.3 prints tabs and
+ * line ends as they are, so that a reader of its XML finds a space.
+ */
+const survivesXml = (path: string): boolean => !/[^\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/u.test(path)
 
-const unfit = (image: string): Refusal => {
-  const why = 'its path has characters that XML cannot carry'
-  return refuse({ _tag: 'LocationNotAddressable', image, via: 'libvirt', why })
-}
-
-/** Refuses a path that no libvirt call can carry. */
+/** Refuses paths that libvirt would not give back, where libvirt is told of them. */
 export const xmlGuard = (
-  via: Hypervisor['via'],
-  image: { readonly name: string; readonly location: Location },
-): Refusal | undefined =>
-  via === 'libvirt' && !fitsXml(locationString(image.location)) ? unfit(image.name) : undefined
+  hypervisor: Hypervisor,
+  images: ReadonlyArray<{ readonly name: string; readonly location: Location }>,
+): Refusal | undefined => {
+  const { via } = hypervisor
+  const told = via === 'libvirt' || (via === 'qemu-img' && hypervisor.definition !== undefined)
+  const found = told ? images.find(({ location }) => !survivesXml(locationString(location))) : undefined
+  const why = 'its path has characters that libvirt does not give back as they were'
+  return found === undefined ? undefined : refuse({ _tag: 'LocationNotAddressable', image: found.name, via, why })
+}

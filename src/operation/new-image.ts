@@ -53,7 +53,7 @@ const locationGuard: Guard = (place) => {
     const why = 'a plan opens new images as files and block devices only'
     return refuse({ _tag: 'LocationNotAddressable', image: place.wanted.name, via: place.hypervisor.via, why })
   }
-  const unfit = xmlGuard(place.hypervisor.via, place.wanted)
+  const unfit = xmlGuard(place.hypervisor, [place.wanted])
   if (unfit !== undefined) return unfit
   if (path.includes('\0')) return wrong(place, 'relative', 'a path has no NUL')
   return path.startsWith('/')

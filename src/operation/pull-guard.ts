@@ -5,7 +5,7 @@ import type { Image } from '../model/image.js'
 import { refuse } from '../plan/refusal.js'
 import { reachOf } from './backing-string.js'
 import type { Guard } from './guard.js'
-import { addressGuard, capabilityGuard, guestStateGuard, jobGuard } from './guard-host.js'
+import { addressGuard, capabilityGuard, guestStateGuard, jobGuard, xmlGuard } from './guard-host.js'
 import { definitionGuard, filterGuard, jobIdGuard, onPathGuard, pausedPullGuard, secretGuard } from './guard-live.js'
 import { bitmapGuard, internalSnapshotGuard, plaintextGuard } from './guard-loss.js'
 import { pointGuard } from './points.js'
@@ -110,6 +110,7 @@ export const pullGuards: ReadonlyArray<Guard<PullJob>> = [
   (job) => definitionGuard(job.hypervisor, 'stays'),
   (job) => secretGuard(job.hypervisor.via, path(job.chain, job.into.name) ?? job.span),
   (job) => addressGuard(job.hypervisor.via, job.hypervisor.via === 'qemu-img' ? [job.into] : addressed(job)),
+  (job) => xmlGuard(job.hypervisor, activePath(job.chain)),
   (job) => filterGuard(job.hypervisor.via, activePath(job.chain).slice(0, -1)),
   (job) => jobIdGuard(job.request.job),
   (job) => pausedPullGuard(job.hypervisor),

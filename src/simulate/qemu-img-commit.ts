@@ -18,9 +18,8 @@ import type { World } from './world.js'
 
 /** The place of the base in the chain: `-b` is matched from where the image is, and the default is its own backing file. */
 const baseAt = ({ image, chain }: Opened, parsed: Parsed): E.Either<Fault, number> => {
-  if (chain.length < 2) return qemuImgRefuses('Image does not have a backing file')
   const given = parsed.options.get('-b')
-  if (given === undefined) return E.right(1)
+  if (given === undefined) return chain.length < 2 ? qemuImgRefuses('Image does not have a backing file') : E.right(1)
   const path = headerPath(image.path, given)
   const place = chain.findIndex((one, index) => index > 0 && keyOf(one.path) === path)
   return place < 0

@@ -54,13 +54,13 @@ const dataOnly = (layer: Layer): Layer =>
   )
 
 /**
- * With `-B`: only what the source itself stores, and zeroes where its own backing file ends before it. What the images below hold
+ * With `-B`: only what the source itself stores, and zeroes where it has no backing file or one that ends before it. What the images below hold
  * is left out, so the result is right only where the new backing file shows the same.
  */
 const shallow = (world: World, source: Opened, backing: Opened): Layer => {
   const own = fileOf(world, source.image.inode).layer
   const [, below] = source.chain
-  const shortBytes = below === undefined ? Infinity : fileOf(world, below.inode).layer.sizeBytes
+  const shortBytes = below === undefined ? 0 : fileOf(world, below.inode).layer.sizeBytes
   const newBytes = sizeOfOpened(world, backing)
   const edges = [own, emptyLayer(Math.min(shortBytes, own.sizeBytes)), emptyLayer(Math.min(newBytes, own.sizeBytes))]
   return layerFrom(own.sizeBytes, stretches(own.sizeBytes, edges), ({ cells: [cell], startBytes, endBytes }) => {
@@ -68,6 +68,9 @@ const shallow = (world: World, source: Opened, backing: Opened): Layer => {
     return startBytes >= shortBytes && startBytes < newBytes ? zeroRun(startBytes, endBytes) : undefined
   })
 }
+
+const reads = (opened: Opened | undefined, { inode }: Target): boolean =>
+  opened?.chain.some((image) => image.inode === inode) ?? false
 
 const intoNew = (world: World, parsed: Parsed, what: { source: Opened; target: Target }): Outcome => {
   const { source, target } = what
@@ -79,6 +82,7 @@ const intoNew = (world: World, parsed: Parsed, what: { source: Opened; target: T
       ? E.right(undefined)
       : openPath(world, { path: headerPath(path, header.string), format: header.format }, 'read')
   if (E.isLeft(backing)) return backing
+  if (reads(backing.right, target)) return unmodelled('qemu-img convert over an image of its own new chain')
   const layer = backing.right === undefined ? dataOnly(flat(world, source)) : shallow(world, source, backing.right)
   return pipe(
     creationOptions(parsed.options.get('-o')),
@@ -112,6 +116,7 @@ export const convert = (world: World, parsed: Parsed): Outcome => {
   const target = targetOf(world, parsed)
   if (E.isLeft(target)) return target
   const what = { source: source.right, target: target.right }
-  if (what.target.inode === what.source.image.inode) return unmodelled('qemu-img convert of an image to itself')
+  if (reads(what.source, what.target))
+    return qemuImgRefuses(`Could not open '${what.target.path}': Failed to get "write" lock`)
   return parsed.options.has('-n') ? intoOld(world, what) : intoNew(world, parsed, what)
 }

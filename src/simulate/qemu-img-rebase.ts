@@ -55,13 +55,20 @@ const newChain = (
 ): E.Either<Fault, Opened['chain']> => {
   if (header === undefined) return E.right([])
   const opened = openPath(world, { path: headerPath(image.path, header.string), format: header.format }, 'read')
-  if (E.isRight(opened)) return E.right(opened.right.chain)
-  return opened.left._tag === 'Refused'
-    ? qemuImgRefuses(`Could not open new backing file '${header.string}': ${opened.left.desc}`)
-    : opened
+  const front = `Could not open new backing file '${header.string}': `
+  if (E.isRight(opened)) {
+    const itself = opened.right.chain.some(({ inode }) => inode === image.inode)
+    return itself ? qemuImgRefuses(`${front}Failed to get shared "write" lock`) : E.right(opened.right.chain)
+  }
+  return opened.left._tag === 'Refused' ? qemuImgRefuses(front + opened.left.desc) : opened
 }
 
-/** Safe mode: takes up whatever a hole would read differently from the new backing file, and only then rewrites the header. */
+/**
+ * Safe mode: takes up whatever a hole would read differently from the new backing file, and only then rewrites the header.
+ *
+ * qemu-img finds out that the header cannot be written only after it has copied; nothing that is read changes by it, and here
+ * nothing changes at all.
+ */
 const safe = (world: World, { image, chain }: Opened, header: FileHeader | undefined): Outcome => {
   const own = fileOf(world, image.inode).layer
   return pipe(

@@ -292,6 +292,17 @@ describe('commit refuses', () => {
     expect(withoutAlternatives(refused(commit, before, request, hypervisor))).toStrictEqual(facts)
   })
 
+  it('through libvirt, a path that libvirt does not give back as it was', () => {
+    const odd = changed({ base: { location: file('/images/ba\nse') } })
+    expect(refused(commit, odd, { top: 'b', base: 'a' }, live)).toMatchObject({
+      _tag: 'LocationNotAddressable',
+      image: 'base',
+    })
+    expect(E.isRight(commit(odd.chain, { top: 'b', base: 'a' }, qmp))).toBe(true)
+    const overlay = { name: 'new', location: file('/images/n\tew'), format: 'qcow2' } as const
+    expect(refused(addOverlay, four, { overlay }, live)).toMatchObject({ _tag: 'LocationNotAddressable', image: 'new' })
+  })
+
   it('a backing string that no header can hold: QEMU would crash', () => {
     const long = `${'x'.repeat(500)}/`
     const deep = changed({
