@@ -20,6 +20,7 @@ const facts = {
   'qemu-blockdev-snapshot': { program: 'QEMU', since: '2.5', command: 'blockdev-snapshot' },
   'qemu-job-finalize': { program: 'QEMU', since: '3.1', command: 'block-stream', argument: 'auto-finalize' },
   'qemu-mask-protocol': { program: 'QEMU', since: '9.0', command: 'block-commit', argument: 'backing-mask-protocol' },
+  'qemu-carries-bitmaps': { program: 'QEMU', since: '6.1' },
   'qemu-img-commit-to-base': { program: 'QEMU', since: '2.2' },
   'qemu-img-convert-backing': { program: 'QEMU', since: '5.1' },
   'libvirt-block-commit': { program: 'libvirt', since: '1.0.0' },
@@ -30,6 +31,7 @@ const facts = {
   'libvirt-block-copy': { program: 'libvirt', since: '1.2.9' },
   'libvirt-transient-job': { program: 'libvirt', since: '3.5.0' },
   'libvirt-relative': { program: 'libvirt', since: '1.2.7' },
+  'libvirt-carries-bitmaps': { program: 'libvirt', since: '7.6.0' },
   'libvirt-external-snapshot': { program: 'libvirt', since: '0.9.11' },
 } as const satisfies { readonly [name: string]: FeatureFact }
 

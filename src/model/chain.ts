@@ -4,7 +4,9 @@ import { isNonEmpty } from 'fp-ts/lib/ReadonlyArray.js'
 
 import { imageProblems, makeImage } from './chain-image.js'
 import type { ModelError } from './chain-error.js'
+import { normalPath } from './header.js'
 import { locationString } from './location.js'
+import type { Location } from './location.js'
 import { isImageName } from './image.js'
 import type { Image, ImageDescription, ImageName } from './image.js'
 
@@ -106,15 +108,22 @@ export const chain = (
     : E.right(brandChain(disk, images, active))
 }
 
+/** What an image takes up: its own place and that of its data file, by their plain spelling. */
+const placesOf = ({ location, dataFile }: Image): ReadonlyArray<Location> =>
+  dataFile === undefined ? [location] : [location, dataFile.location]
+
 const sharingProblems = (images: ReadonlyMap<string, Image>): ReadonlyArray<ModelError> => {
   const problems: Array<ModelError> = []
-  const paths = new Map<string, ImageName>()
+  const places = new Map<string, ImageName>()
   const nodes = new Map<string, ImageName>()
-  for (const { name, location, node } of images.values()) {
-    const path = `${location._tag} ${locationString(location)}`
-    const other = paths.get(path)
-    if (other !== undefined) problems.push({ _tag: 'LocationShared', images: [other, name], location })
-    paths.set(path, name)
+  for (const image of images.values()) {
+    const { name, node } = image
+    for (const location of placesOf(image)) {
+      const place = normalPath(locationString(location))
+      const other = places.get(place)
+      if (other !== undefined) problems.push({ _tag: 'LocationShared', images: [other, name], location })
+      places.set(place, name)
+    }
     for (const id of node === undefined ? [] : [node.format, ...(node.storage === undefined ? [] : [node.storage])]) {
       const holder = nodes.get(id)
       if (holder !== undefined) problems.push({ _tag: 'NodeShared', images: [holder, name], node: id })

@@ -14,7 +14,7 @@ export type Format =
  *   can only be the first image of a chain.
  * - `holes`: whether a cluster can be unallocated; a raw image has no holes.
  * - `records`: whether the header stores the backing file's format; `same` where the backing file must have the overlay's.
- * - `grows`: whether QEMU can enlarge an image of this format.
+ * - `grows`: whether QEMU can enlarge an image of this format; `writes`: whether it can write one at all.
  *
  * @since 0.1.0
  */
@@ -23,6 +23,7 @@ export interface FormatTraits {
   readonly holes: 'possible' | 'none'
   readonly records: 'format' | 'same' | 'nothing'
   readonly grows: 'yes' | 'no'
+  readonly writes: 'yes' | 'no'
 }
 
 const base = (grows: FormatTraits['grows'], holes: FormatTraits['holes'] = 'none'): FormatTraits => ({
@@ -30,6 +31,7 @@ const base = (grows: FormatTraits['grows'], holes: FormatTraits['holes'] = 'none
   holes,
   records: 'nothing',
   grows,
+  writes: 'yes',
 })
 
 const traits: { readonly [F in Format]: FormatTraits } = {
@@ -38,14 +40,14 @@ const traits: { readonly [F in Format]: FormatTraits } = {
   vdi: base('no', 'possible'),
   vpc: base('no', 'possible'),
   vhdx: base('no', 'possible'),
-  dmg: base('no'),
-  bochs: base('no', 'possible'),
-  cloop: base('no'),
-  qcow2: { holds: 'overlay', holes: 'possible', records: 'format', grows: 'yes' },
-  qed: { holds: 'overlay', holes: 'possible', records: 'nothing', grows: 'yes' },
-  qcow: { holds: 'fixed-overlay', holes: 'possible', records: 'nothing', grows: 'no' },
-  vmdk: { holds: 'fixed-overlay', holes: 'possible', records: 'same', grows: 'no' },
-  parallels: { holds: 'fixed-overlay', holes: 'possible', records: 'same', grows: 'yes' },
+  dmg: { ...base('no'), writes: 'no' },
+  bochs: { ...base('no', 'possible'), writes: 'no' },
+  cloop: { ...base('no'), writes: 'no' },
+  qcow2: { holds: 'overlay', holes: 'possible', records: 'format', grows: 'yes', writes: 'yes' },
+  qed: { holds: 'overlay', holes: 'possible', records: 'nothing', grows: 'yes', writes: 'yes' },
+  qcow: { holds: 'fixed-overlay', holes: 'possible', records: 'nothing', grows: 'no', writes: 'yes' },
+  vmdk: { holds: 'fixed-overlay', holes: 'possible', records: 'same', grows: 'no', writes: 'yes' },
+  parallels: { holds: 'fixed-overlay', holes: 'possible', records: 'same', grows: 'yes', writes: 'yes' },
 }
 
 /**

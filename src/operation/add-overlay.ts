@@ -7,7 +7,7 @@ import { activeImage, activePath, knownImage } from '../model/chain-query.js'
 import type { Hypervisor } from '../plan/hypervisor.js'
 import type { Plan, PointOutcome } from '../plan/plan.js'
 import type { Refusal } from '../plan/refusal.js'
-import { assumptionsOf, bitmapAssumptions, startAssumption } from './assumptions.js'
+import { assumptionsOf, bitmapAssumptions, savedAssumption, startAssumption } from './assumptions.js'
 import { libvirtOverlay } from './dialect/libvirt-overlay.js'
 import { qemuImgOverlay } from './dialect/qemu-img-overlay.js'
 import { qmpOverlay } from './dialect/qmp-overlay.js'
@@ -16,7 +16,7 @@ import { guarded } from './guard.js'
 import type { Guard } from './guard.js'
 import { addressGuard, capabilityGuard, guestStateGuard, jobGuard, xmlGuard } from './guard-host.js'
 import { definitionGuard, secretGuard } from './guard-live.js'
-import { plaintextGuard } from './guard-loss.js'
+import { carriesBitmaps, plaintextGuard } from './guard-loss.js'
 import { newImageAssumptions, newImageGuard, placeImage } from './new-image.js'
 import type { Place } from './new-image.js'
 import { settleOverlay } from './overlay-outcome.js'
@@ -45,7 +45,7 @@ const guards: ReadonlyArray<Guard<OverlayJob>> = [
   (job) => jobGuard(job.hypervisor, { images: [job.active], root: 'taken' }),
   (job) => newImageGuard(placeOf(job)),
   (job) => plaintextGuard(job.request, [job.active], job.request.overlay),
-  (job) => definitionGuard(job.hypervisor, 'changes'),
+  (job) => definitionGuard(job.hypervisor, job.chain, 'changes'),
   (job) => secretGuard(job.hypervisor.via, [job.active]),
   (job) => addressGuard(job.hypervisor.via, [job.active]),
   (job) => xmlGuard(job.hypervisor, activePath(job.chain)),
@@ -87,7 +87,8 @@ const planOf = (outcome: OverlayOutcome, points: ReadonlyArray<PointOutcome>): P
         closed: offline ? [active] : [],
         links: [placed.image],
       }),
-      ...bitmapAssumptions(hypervisor.via === 'libvirt' ? [] : [active]),
+      ...bitmapAssumptions(carriesBitmaps(hypervisor, job.request.overlay) ? [] : [active]),
+      ...savedAssumption(hypervisor),
       ...startAssumption(hypervisor, after, stepsOf(outcome)),
     ],
   }

@@ -68,3 +68,19 @@ export const killAssumptions = (repointed: ReadonlyArray<Image>): ReadonlyArray<
   repointed.flatMap(({ name, backing }) =>
     backing === undefined ? [] : [{ _tag: 'NoKillBeforeFlush' as const, image: name, oldHeader: backing.header }],
   )
+
+/** The internal snapshots that the caller has accepted to lose, every one by name. */
+export const snapshotAssumptions = (images: ReadonlyArray<Image>): ReadonlyArray<Assumption> =>
+  images
+    .filter(({ internalSnapshots }) => internalSnapshots.length > 0)
+    .map(({ name, internalSnapshots }) => ({
+      _tag: 'SnapshotsGo',
+      image: name,
+      snapshots: internalSnapshots.map((snapshot) => snapshot.name),
+    }))
+
+/** That no saved state of a shut-off domain waits to be resumed on the old chain, where the caller did not look. */
+export const savedAssumption = (hypervisor: Hypervisor): ReadonlyArray<Assumption> =>
+  hypervisor.via !== 'qemu-img' || hypervisor.definition === undefined || hypervisor.definition.managedSave === 'none'
+    ? []
+    : [{ _tag: 'NoManagedSave', domain: hypervisor.definition.domain }]

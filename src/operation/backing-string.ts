@@ -2,7 +2,7 @@ import * as E from 'fp-ts/lib/Either.js'
 
 import type { Chain } from '../model/chain.js'
 import { isAbsolute, pathOf } from '../model/location.js'
-import { composeHeaders, headerBytes, headerReaches, largestHeaderBytes } from '../model/header.js'
+import { combineHeader, composeHeaders, headerBytes, headerReaches, largestHeaderBytes } from '../model/header.js'
 import type { Backing, Image } from '../model/image.js'
 import type { Hypervisor } from '../plan/hypervisor.js'
 import { refuse } from '../plan/refusal.js'
@@ -14,6 +14,17 @@ export interface Reach {
   readonly header: string
   readonly relative: 'all the way' | 'not everywhere'
   readonly lost: 'below a json: string' | undefined
+}
+
+/** The strings combined: nothing before the last absolute one counts, and none gets shorter than the folder that it is in. */
+const composed = (headers: ReadonlyArray<string>): string => {
+  const from = headers.findLastIndex(isAbsolute)
+  let reached = ''
+  for (let index = Math.max(from, 0); index < headers.length; index++) {
+    reached = combineHeader(reached, headers[index] ?? '')
+    if (reached.lastIndexOf('/') > largestHeaderBytes) break
+  }
+  return reached
 }
 
 /**
@@ -30,7 +41,7 @@ export const reachOf = (chain: Chain, from: Image, to: Image): Reach => {
   const isLost = headers.some((text, index) => !isAbsolute(text) && headers[index - 1]?.startsWith('json:') === true)
   return {
     to,
-    header: composeHeaders(headers),
+    header: composed(headers),
     relative: headers.every((text) => !isAbsolute(text)) ? 'all the way' : 'not everywhere',
     lost: isLost ? 'below a json: string' : undefined,
   }

@@ -1,6 +1,6 @@
 import type { Feature } from '../call/capability.js'
 import { traitsOf } from '../model/format.js'
-import { activeImage, activePath } from '../model/chain-query.js'
+import { activeImage, activePath, backingOf, path } from '../model/chain-query.js'
 import { refuse } from '../plan/refusal.js'
 import type { Alternative, Refusal } from '../plan/refusal.js'
 import { reachOf, reachThrough } from './backing-string.js'
@@ -8,8 +8,17 @@ import { overwritten, repointedBy } from './commit-job.js'
 import type { CommitJob } from './commit-job.js'
 import type { Guard } from './guard.js'
 import { addressGuard, capabilityGuard, guestStateGuard, jobGuard, xmlGuard } from './guard-host.js'
-import { bitmapGuard, internalSnapshotGuard, plaintextGuard, sharedGuard } from './guard-loss.js'
-import { definitionGuard, flushGuard, filterGuard, jobIdGuard, onPathGuard, secretGuard } from './guard-live.js'
+import { bitmapGuard, carriesBitmaps, internalSnapshotGuard, plaintextGuard, sharedGuard } from './guard-loss.js'
+import {
+  definitionGuard,
+  flushGuard,
+  filterGuard,
+  jobIdGuard,
+  onPathGuard,
+  secretGuard,
+  removalGuard,
+  writableGuard,
+} from './guard-live.js'
 import { growthGuard } from './guard-size.js'
 import { pointGuard } from './points.js'
 
@@ -25,6 +34,7 @@ export const commitFeatures = (job: CommitJob): ReadonlyArray<Feature> => {
 }
 
 const staysRelative = (job: CommitJob): boolean => {
+  if (job.active === 'yes') return false
   const below = reachOf(job.chain, job.top, job.base)
   return repointedBy(job).qemu.some((overlay) => reachThrough(overlay, below).relative === 'all the way')
 }
@@ -45,7 +55,10 @@ const commitSharedGuard: Guard<CommitJob> = (job) => {
   }
   const inside = new Set(job.span.map(({ name }) => String(name)))
   const shared = sharedGuard(job.chain, job.active === 'yes' ? job.span : overwritten(job), inside)
-  if (shared !== undefined || job.active === 'yes' || job.request.leftovers !== 'remove') return shared
+  if (shared !== undefined || job.active === 'yes') return shared
+  const { qemu, header } = repointedBy(job)
+  const read = sharedGuard(job.chain, [...qemu, ...header], new Set(job.chain.images.keys()))
+  if (read !== undefined || job.request.leftovers !== 'remove') return read
   const overlays = new Set([...inside, ...job.overlays.map(({ name }) => String(name))])
   return sharedGuard(job.chain, [job.top], overlays)
 }
@@ -117,14 +130,15 @@ const commitSnapshotGuard: Guard<CommitJob> = (job) => {
   )
 }
 
-/** libvirt carries bitmaps over by itself; QEMU does not, and nobody can carry them into a raw image. */
+/** libvirt carries bitmaps over by itself; QEMU does not, and nobody can carry them where they cannot be stored. */
 const commitBitmapGuard: Guard<CommitJob> = ({ hypervisor, base, span, request }) =>
-  hypervisor.via === 'libvirt' && base.format === 'qcow2' ? undefined : bitmapGuard(request, span.slice(1))
+  carriesBitmaps(hypervisor, base) ? undefined : bitmapGuard(request, span.slice(1))
 
 const commitAddressGuard: Guard<CommitJob> = (job) => {
   const via = job.hypervisor.via
-  if (via === 'qmp') return addressGuard(via, [activeImage(job.chain), job.top, job.base])
-  return addressGuard(via, [job.base, job.top, ...job.overlays])
+  const { qemu, header } = repointedBy(job)
+  const own = via === 'qmp' ? [activeImage(job.chain), job.top, job.base, ...qemu] : [job.base, job.top, ...qemu]
+  return addressGuard(via, own) ?? addressGuard('qemu-img', header) ?? secretGuard('qemu-img', header)
 }
 
 const commitJobGuard: Guard<CommitJob> = ({ hypervisor, span, overlays }) =>
@@ -144,16 +158,23 @@ export const commitGuards: ReadonlyArray<Guard<CommitJob>> = [
   formatGuard,
   activeSizeGuard,
   shortTopGuard,
-  (job) => growthGuard(job.base, job.top.sizeBytes, around(job)),
+  (job) => writableGuard(job.hypervisor.via, job.base),
+  (job) => growthGuard(job.base, job.top.sizeBytes, { below: backingOf(job.chain, job.base), around: around(job) }),
   commitSnapshotGuard,
   commitBitmapGuard,
   (job) => plaintextGuard(job.request, job.span.slice(1), job.base),
-  (job) => definitionGuard(job.hypervisor, job.active === 'yes' && job.request.end === 'pivot' ? 'changes' : 'stays'),
-  (job) => secretGuard(job.hypervisor.via, [...job.span, ...job.overlays]),
+  (job) =>
+    definitionGuard(
+      job.hypervisor,
+      job.chain,
+      job.active === 'yes' && job.request.end === 'pivot' ? 'changes' : 'stays',
+    ),
+  (job) => secretGuard(job.hypervisor.via, [...(path(job.chain, job.top.name) ?? []), ...job.overlays]),
   commitAddressGuard,
   (job) => xmlGuard(job.hypervisor, activePath(job.chain)),
   (job) => filterGuard(job.hypervisor.via, activePath(job.chain).slice(0, -1)),
   (job) => jobIdGuard(job.request.job),
+  (job) => removalGuard(job.request, job.span.slice(1)),
   (job) => flushGuard(job.hypervisor, job.request),
   (job) => pointGuard(job.chain, job.request.points ?? []),
 ]

@@ -7,7 +7,15 @@ import type { Hypervisor } from '../plan/hypervisor.js'
 import type { Plan, PointOutcome } from '../plan/plan.js'
 import { refuse } from '../plan/refusal.js'
 import type { Refusal } from '../plan/refusal.js'
-import { assumptionsOf, bitmapAssumptions, deviceAssumption, killAssumptions, startAssumption } from './assumptions.js'
+import {
+  assumptionsOf,
+  bitmapAssumptions,
+  deviceAssumption,
+  killAssumptions,
+  savedAssumption,
+  snapshotAssumptions,
+  startAssumption,
+} from './assumptions.js'
 import { commitFeatures, commitGuards } from './commit-guard.js'
 import { overwritten, repointedBy, resolveCommit } from './commit-job.js'
 import type { CommitJob } from './commit-job.js'
@@ -19,6 +27,7 @@ import { qmpCommit } from './dialect/qmp-commit.js'
 import { fatesOf } from './fates.js'
 import type { Mark } from './fates.js'
 import { guarded } from './guard.js'
+import { carriesBitmaps } from './guard-loss.js'
 import { pointOutcomes } from './points.js'
 import type { CommitRequest, ShallowCommitRequest } from './request.js'
 
@@ -71,8 +80,10 @@ const assumesOf = (outcome: CommitOutcome): Plan['assumes'] => {
       links: [...span.slice(1), ...qemu, ...header],
     }),
     ...deviceAssumption(base, top.sizeBytes),
-    ...bitmapAssumptions(hypervisor.via === 'libvirt' ? [] : span.slice(1)),
+    ...bitmapAssumptions(carriesBitmaps(hypervisor, base) ? [] : span.slice(1)),
+    ...snapshotAssumptions(span.slice(1)),
     ...(hypervisor.via === 'libvirt' ? killAssumptions(qemu) : []),
+    ...savedAssumption(hypervisor),
     ...(after.active === chain.active && !offline ? [] : startAssumption(hypervisor, after, stepsOf(outcome))),
   ]
 }
@@ -126,7 +137,7 @@ export const planCommit = (job: CommitJob): E.Either<Refusal, Plan> =>
  * `InternalSnapshotsLost`, `BitmapsLost`, `PlaintextLeak`, `NotThisWay` (a definition that cannot be mended,
  * encrypted images through qemu-img), `NodeUnknown`, `PathNotAbsolute`, `LocationNotAddressable`, `FilterAbove`,
  * `NodeNameInvalid`, `GuestStateWrong` (removing files while paused, through libvirt), `PointUnknown`,
- * `BackingStringTooLong`, `BackingStringUnknown`, `PointInTimeLost`.
+ * `BackingStringUnknown`, `BackingStringTooLong`, `PointInTimeLost`.
  *
  * Source: QMP `block-commit`, libvirt `virDomainBlockCommit`, `qemu-img commit` with `rebase -u`.
  *

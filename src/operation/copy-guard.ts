@@ -7,8 +7,8 @@ import { closedBelow, placeOfCopy } from './copy-job.js'
 import type { CopyJob } from './copy-job.js'
 import type { Guard } from './guard.js'
 import { addressGuard, capabilityGuard, guestStateGuard, jobGuard, xmlGuard } from './guard-host.js'
-import { definitionGuard, filterGuard, flushGuard, jobIdGuard, secretGuard } from './guard-live.js'
-import { bitmapGuard, internalSnapshotGuard, plaintextGuard } from './guard-loss.js'
+import { definitionGuard, filterGuard, flushGuard, jobIdGuard, secretGuard, removalGuard } from './guard-live.js'
+import { bitmapGuard, carriesBitmaps, internalSnapshotGuard, plaintextGuard } from './guard-loss.js'
 import { namesBelow } from './live.js'
 import { newImageGuard } from './new-image.js'
 import { pointGuard } from './points.js'
@@ -60,9 +60,7 @@ const rawGuard: Guard<CopyJob> = (job) => {
 
 /** The copy has none of the bitmaps, except where libvirt carries them over into a qcow2 image. */
 const copyBitmapGuard: Guard<CopyJob> = ({ hypervisor, request, active }) =>
-  request.end === 'keep' || (hypervisor.via === 'libvirt' && request.to.format === 'qcow2')
-    ? undefined
-    : bitmapGuard(request, [active])
+  request.end === 'keep' || carriesBitmaps(hypervisor, request.to) ? undefined : bitmapGuard(request, [active])
 
 const copySnapshotGuard: Guard<CopyJob> = ({ request, span }) =>
   request.end === 'pivot' && request.leftovers === 'remove'
@@ -108,10 +106,11 @@ export const copyGuards: ReadonlyArray<Guard<CopyJob>> = [
     ),
   openGuard,
   (job) => xmlGuard(job.hypervisor, activePath(job.chain)),
-  (job) => definitionGuard(job.hypervisor, job.request.end === 'pivot' ? 'changes' : 'stays'),
+  (job) => definitionGuard(job.hypervisor, job.chain, job.request.end === 'pivot' ? 'changes' : 'stays'),
   (job) => secretGuard(job.hypervisor.via, activePath(job.chain)),
   copyFilterGuard,
   (job) => jobIdGuard(job.request.job),
+  (job) => (job.request.end === 'pivot' ? removalGuard(job.request, activePath(job.chain)) : undefined),
   (job) => flushGuard(job.hypervisor, job.request),
   (job) => pointGuard(job.chain, job.request.points ?? []),
 ]

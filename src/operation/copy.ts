@@ -7,7 +7,13 @@ import type { Assumption } from '../plan/assumption.js'
 import type { Hypervisor } from '../plan/hypervisor.js'
 import type { Plan, PointOutcome } from '../plan/plan.js'
 import type { Refusal } from '../plan/refusal.js'
-import { assumptionsOf, bitmapAssumptions, startAssumption } from './assumptions.js'
+import {
+  assumptionsOf,
+  bitmapAssumptions,
+  savedAssumption,
+  snapshotAssumptions,
+  startAssumption,
+} from './assumptions.js'
 import { copyFeatures, copyGuards } from './copy-guard.js'
 import { placeOfCopy, resolveCopy } from './copy-job.js'
 import type { CopyJob } from './copy-job.js'
@@ -19,6 +25,7 @@ import { qmpCopy } from './dialect/qmp-copy.js'
 import { fatesOf } from './fates.js'
 import type { Mark } from './fates.js'
 import { guarded } from './guard.js'
+import { carriesBitmaps } from './guard-loss.js'
 import { newImageAssumptions, placeImage } from './new-image.js'
 import { pointOutcomes } from './points.js'
 import type { CopyRequest } from './request.js'
@@ -65,7 +72,9 @@ const assumesOf = (outcome: CopyOutcome): Plan['assumes'] => {
       closed: offline ? [active] : [],
       links: [placed.image],
     }),
-    ...(request.end === 'pivot' ? bitmapAssumptions(hypervisor.via === 'libvirt' ? [] : [active]) : []),
+    ...(request.end === 'pivot' ? bitmapAssumptions(carriesBitmaps(hypervisor, request.to) ? [] : [active]) : []),
+    ...(request.leftovers === 'remove' ? snapshotAssumptions(dropped) : []),
+    ...savedAssumption(hypervisor),
     ...(after.active === chain.active ? [] : startAssumption(hypervisor, after, stepsOf(outcome))),
   ]
 }
@@ -104,8 +113,8 @@ const planCopy = (job: CopyJob): E.Either<Refusal, Plan> =>
  * same backing file or, with `onto`, onto another image from which a guest reads the same.
  *
  * At the end the guest goes on in the copy (`end: 'pivot'`) or stays where it is and the copy holds the moment at which
- * the job ended (`'keep'`). Nothing of the old chain is written, so every named point in time stays where it is. A copy
- * to an image that was made before fills it in full; what it held is gone.
+ * the job ended (`'keep'`). Nothing of the old chain is written, so every named point in time stays where it is. A full
+ * copy to an image that was made before fills it, and what it held is gone; under a shallow one it has to hold nothing.
  *
  * Refuses, in this order: `ImageNotInChain`, `NothingBelow`, `GuestStateWrong`, `CapabilityMissing`, `NotThisWay`,
  * `JobOverlaps`, `NameTaken`, `LocationNotAddressable`, `DestinationWrong` (relative, missing, exists),

@@ -1,7 +1,11 @@
 import type { Chain } from '../model/chain.js'
-import { activePath } from '../model/chain-query.js'
+import { activeImage, activePath } from '../model/chain-query.js'
+import { traitsOf } from '../model/format.js'
+import { normalPath } from '../model/header.js'
+import { locationString } from '../model/location.js'
 import type { Image } from '../model/image.js'
-import type { Hypervisor } from '../plan/hypervisor.js'
+import type { XmlElement } from '../call/xml.js'
+import type { Definition, Hypervisor } from '../plan/hypervisor.js'
 import { refuse } from '../plan/refusal.js'
 import type { Refusal } from '../plan/refusal.js'
 import { identifierProblem } from './identifier.js'
@@ -56,17 +60,52 @@ export const secretGuard = (via: Hypervisor['via'], images: ReadonlyArray<Image>
   return refuse({ _tag: 'NotThisWay', via, why }, [{ _tag: 'Via', via: 'qmp', guest: ['running', 'paused'] }])
 }
 
-/** Refuses to replace a source of which the definition says more than where it is: that belongs to the old image. */
-export const definitionGuard = (hypervisor: Hypervisor, active: 'stays' | 'changes'): Refusal | undefined => {
-  if (hypervisor.via !== 'qemu-img' || hypervisor.definition === undefined) return undefined
-  const { disk } = hypervisor.definition
-  const source = disk.children.find((child) => typeof child === 'object' && child.name === 'source')
-  const why =
-    disk.name !== 'disk' || typeof source !== 'object'
-      ? 'the definition is no <disk> with a <source>'
-      : 'the <source> of the definition has elements inside, which belong to the image that is there now'
-  const plain = typeof source === 'object' && !source.children.some((child) => typeof child === 'object')
-  return disk.name === 'disk' && (plain || (active === 'stays' && source !== undefined))
-    ? undefined
-    : refuse({ _tag: 'NotThisWay', via: 'qemu-img', why })
+const childOf = (of: XmlElement, name: string): XmlElement | undefined =>
+  of.children.find((child): child is XmlElement => typeof child === 'object' && child.name === name)
+
+/** What is wrong with a definition that is to be mended; nothing where it can be. */
+const unmendable = (
+  { disk, managedSave }: Definition,
+  chain: Chain,
+  active: 'stays' | 'changes',
+): string | undefined => {
+  if (managedSave === 'present') return 'the domain has a saved state, which would be resumed on the old chain'
+  const target = childOf(disk, 'target')?.attributes['dev']
+  if (disk.name !== 'disk' || target !== chain.disk) return `the definition is no <disk> with the target ${chain.disk}`
+  if (active === 'stays') return undefined
+  const source = childOf(disk, 'source')
+  const path = source?.attributes['file'] ?? source?.attributes['dev']
+  if (path === undefined || normalPath(path) !== normalPath(locationString(activeImage(chain).location)))
+    return 'the <source> of the definition is not the active image'
+  return source?.children.some((child) => typeof child === 'object') === true
+    ? 'the <source> of the definition has elements inside, which belong to the image that is there now'
+    : undefined
 }
+
+/** Refuses to mend a definition that is of something else, or says more of the old image than where it is. */
+export const definitionGuard = (
+  hypervisor: Hypervisor,
+  chain: Chain,
+  active: 'stays' | 'changes',
+): Refusal | undefined => {
+  if (hypervisor.via !== 'qemu-img' || hypervisor.definition === undefined) return undefined
+  const why = unmendable(hypervisor.definition, chain, active)
+  return why === undefined ? undefined : refuse({ _tag: 'NotThisWay', via: 'qemu-img', why })
+}
+
+/** Refuses to remove files by relative paths: whoever executes the plan may stand in another directory. */
+export const removalGuard = ({ leftovers }: CommonRequest, images: ReadonlyArray<Image>): Refusal | undefined => {
+  if (leftovers !== 'remove') return undefined
+  for (const { name, location, dataFile } of images) {
+    for (const where of [location, ...(dataFile === undefined ? [] : [dataFile.location])])
+      if (where._tag === 'File' && !where.path.startsWith('/'))
+        return refuse({ _tag: 'PathNotAbsolute', image: name, path: where.path }, [{ _tag: 'KeepLeftovers' }])
+  }
+  return undefined
+}
+
+/** Refuses to have an image written whose format QEMU only reads. */
+export const writableGuard = (via: Hypervisor['via'], image: Image): Refusal | undefined =>
+  traitsOf(image.format).writes === 'yes'
+    ? undefined
+    : refuse({ _tag: 'NotThisWay', via, why: `QEMU only reads ${image.format} images` })

@@ -2,6 +2,7 @@ import { isNonEmpty } from 'fp-ts/lib/ReadonlyArray.js'
 import type { Chain } from '../model/chain.js'
 import type { Reader } from '../model/chain-query.js'
 import type { Image } from '../model/image.js'
+import type { Hypervisor } from '../plan/hypervisor.js'
 import { refuse } from '../plan/refusal.js'
 import type { AcceptableTag, Alternative, Refusal } from '../plan/refusal.js'
 import type { CommonRequest } from './request.js'
@@ -40,37 +41,52 @@ const waysAroundSharing = (chain: Chain, inside: ReadonlySet<string>): ReadonlyA
   ]
 }
 
-/** Refuses to change what internal snapshots read through the images below them. */
+/** Refuses to change what internal snapshots read through the images below them; names every one. */
 export const internalSnapshotGuard = (
   request: CommonRequest,
   images: ReadonlyArray<Image>,
   why: string,
 ): Refusal | undefined => {
-  const found = images.find((image) => image.internalSnapshots.length > 0)
-  if (found === undefined || accepted(request, 'InternalSnapshotsLost')) return undefined
-  const snapshots = found.internalSnapshots.map(({ name }) => name)
-  return refuse({ _tag: 'InternalSnapshotsLost', image: found.name, snapshots, why }, [
-    { _tag: 'Accept', tag: 'InternalSnapshotsLost' },
-  ])
+  const lost = images
+    .filter(({ internalSnapshots }) => internalSnapshots.length > 0)
+    .map(({ name, internalSnapshots }) => ({ image: name, snapshots: internalSnapshots.map((one) => one.name) }))
+  return !isNonEmpty(lost) || accepted(request, 'InternalSnapshotsLost')
+    ? undefined
+    : refuse({ _tag: 'InternalSnapshotsLost', lost, why }, [{ _tag: 'Accept', tag: 'InternalSnapshotsLost' }])
 }
 
-/** Refuses to leave behind dirty bitmaps: they never travel with the data. */
+/** Refuses to leave behind dirty bitmaps, which never travel with the data; names every one. */
 export const bitmapGuard = (request: CommonRequest, images: ReadonlyArray<Image>): Refusal | undefined => {
-  const found = images.find((image) => image.bitmaps.length > 0)
-  if (found === undefined || accepted(request, 'BitmapsLost')) return undefined
-  const bitmaps = found.bitmaps.map(({ name }) => name)
-  return refuse({ _tag: 'BitmapsLost', image: found.name, bitmaps }, [{ _tag: 'Accept', tag: 'BitmapsLost' }])
+  const lost = images
+    .filter(({ bitmaps }) => bitmaps.length > 0)
+    .map(({ name, bitmaps }) => ({ image: name, bitmaps: bitmaps.map((one) => one.name) }))
+  return !isNonEmpty(lost) || accepted(request, 'BitmapsLost')
+    ? undefined
+    : refuse({ _tag: 'BitmapsLost', lost }, [{ _tag: 'Accept', tag: 'BitmapsLost' }])
 }
+
+/** libvirt carries the bitmaps of a commit or copy into an image that can store them, since 7.6 with QEMU 6.1. */
+export const carriesBitmaps = (
+  { via, capabilities }: Hypervisor,
+  into: { readonly format: string; readonly version?: 2 | 3 | undefined },
+): boolean =>
+  via === 'libvirt' &&
+  capabilities.features.has('libvirt-carries-bitmaps') &&
+  capabilities.features.has('qemu-carries-bitmaps') &&
+  into.format === 'qcow2' &&
+  into.version !== 2
+
+const isEncrypted = (image: { readonly encryption?: unknown; readonly format: string }): boolean =>
+  image.encryption !== undefined || image.format === 'luks'
 
 /** Refuses to write what lies encrypted into an image that is not. */
 export const plaintextGuard = (
   request: CommonRequest,
-  from: ReadonlyArray<Image>,
+  images: ReadonlyArray<Image>,
   to: { readonly name: string; readonly encryption?: 'luks' | 'aes' | undefined; readonly format: string },
 ): Refusal | undefined => {
-  const isEncrypted = (image: { readonly encryption?: unknown; readonly format: string }): boolean =>
-    image.encryption !== undefined || image.format === 'luks'
-  const leaking = from.find(isEncrypted)
-  if (leaking === undefined || isEncrypted(to) || accepted(request, 'PlaintextLeak')) return undefined
-  return refuse({ _tag: 'PlaintextLeak', from: leaking.name, to: to.name }, [{ _tag: 'Accept', tag: 'PlaintextLeak' }])
+  const from = images.filter(isEncrypted).map(({ name }) => name)
+  return !isNonEmpty(from) || isEncrypted(to) || accepted(request, 'PlaintextLeak')
+    ? undefined
+    : refuse({ _tag: 'PlaintextLeak', from, to: to.name }, [{ _tag: 'Accept', tag: 'PlaintextLeak' }])
 }

@@ -38,8 +38,10 @@ const nameGuard: Guard = ({ chain, wanted, below }) => {
   if (!isImageName(wanted.name) || chain.images.has(wanted.name))
     return refuse({ _tag: 'NameTaken', name: wanted.name, by: 'image' }, instead)
   const where = normalPath(locationString(wanted.location))
-  const holder = Array.from(chain.images.values()).find(
-    ({ location }) => normalPath(locationString(location)) === where,
+  const holder = Array.from(chain.images.values()).find(({ location, dataFile }) =>
+    [location, ...(dataFile === undefined ? [] : [dataFile.location])].some(
+      (place) => normalPath(locationString(place)) === where,
+    ),
   )
   if (holder === undefined) return undefined
   const by = holder.name === below?.name ? 'own backing' : 'location'
@@ -82,11 +84,26 @@ const formatGuard: Guard = (place) => {
 const sizeGuard: Guard = (place) => {
   const { wanted, sizeBytes } = place
   const found = wanted.sizeBytes
+  if (wanted.format === 'raw' && wanted.location._tag === 'BlockDevice' && found === undefined)
+    return wrong(
+      place,
+      'missing',
+      "the size of the device: a raw image on one is as large as it is, and so is the guest's disk",
+    )
   if (wanted.made === 'before' && found === undefined)
     return wrong(place, 'missing', 'the size of the image that is there')
   if (found !== undefined && found !== sizeBytes)
     return wrong(place, 'size', `it has ${found} bytes and the guest's disk has ${sizeBytes}`)
   return sizeBytes % 512 === 0 ? undefined : wrong(place, 'size', `${sizeBytes} is no multiple of 512`)
+}
+
+const clusterGuard: Guard = (place) => {
+  const { clusterBytes, format } = place.wanted
+  if (clusterBytes === undefined) return undefined
+  const fits = Number.isInteger(Math.log2(clusterBytes)) && clusterBytes >= 512 && clusterBytes <= 2097152
+  return format === 'qcow2' && fits
+    ? undefined
+    : wrong(place, 'format', 'clusters are of qcow2, and of 512 bytes to 2 MiB by powers of two')
 }
 
 const headerGuard: Guard = (place) => {
@@ -127,11 +144,12 @@ const guards: ReadonlyArray<Guard> = [
   foundGuard,
   formatGuard,
   sizeGuard,
+  clusterGuard,
   headerGuard,
   nodeGuard,
 ]
 
-/** What can be wrong with a new image, in this order: its name, location, file, format, size, backing string, nodes. */
+/** What can be wrong with a new image, in this order: its name, location, file, format, size, clusters, backing string, nodes. */
 export const newImageGuard = (place: Place): Refusal | undefined => {
   for (const guard of guards) {
     const refusal = guard(place)
@@ -185,10 +203,13 @@ export const placeImage = (place: Place): E.Either<Refusal, Placed> => {
   return E.right({ image, node: { ...nodes, owner: 'monitor', filters: [] } })
 }
 
-/** What has to be so at the path of a new image. */
-export const newImageAssumptions = ({ wanted }: Place): ReadonlyArray<Assumption> => {
+/** What has to be so at the path of a new image. What is made before under a backing file would show what it held. */
+export const newImageAssumptions = ({ wanted, below, sizeBytes }: Place): ReadonlyArray<Assumption> => {
   const path = pathOf(wanted.location) ?? ''
-  if (wanted.made !== 'before' && wanted.found === 'nothing') return []
-  if (wanted.made === 'before') return [{ _tag: 'MadeBefore', image: wanted.name, path }]
-  return wanted.location._tag === 'BlockDevice' ? [] : [{ _tag: 'NothingAt', path }]
+  const device: ReadonlyArray<Assumption> =
+    wanted.location._tag === 'BlockDevice' ? [{ _tag: 'DeviceHolds', image: wanted.name, sizeBytes }] : []
+  if (wanted.made !== 'before') return wanted.found === 'nothing' ? device : [...device, { _tag: 'NothingAt', path }]
+  const empty: ReadonlyArray<Assumption> =
+    below === undefined ? [] : [{ _tag: 'HoldsNothing', image: wanted.name, path }]
+  return [...device, { _tag: 'MadeBefore', image: wanted.name, path }, ...empty]
 }

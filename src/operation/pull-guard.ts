@@ -6,7 +6,15 @@ import { refuse } from '../plan/refusal.js'
 import { reachOf } from './backing-string.js'
 import type { Guard } from './guard.js'
 import { addressGuard, capabilityGuard, guestStateGuard, jobGuard, xmlGuard } from './guard-host.js'
-import { definitionGuard, filterGuard, jobIdGuard, onPathGuard, pausedPullGuard, secretGuard } from './guard-live.js'
+import {
+  definitionGuard,
+  filterGuard,
+  jobIdGuard,
+  onPathGuard,
+  pausedPullGuard,
+  secretGuard,
+  removalGuard,
+} from './guard-live.js'
 import { bitmapGuard, internalSnapshotGuard, plaintextGuard } from './guard-loss.js'
 import { pointGuard } from './points.js'
 import { pulledUp } from './pull-job.js'
@@ -83,9 +91,7 @@ const snapshotGuard: Guard<PullJob> = (job) =>
       )
 
 const lostBitmapGuard: Guard<PullJob> = (job) =>
-  job.hypervisor.via === 'libvirt' || job.request.leftovers !== 'remove'
-    ? undefined
-    : bitmapGuard(job.request, pulledUp(job))
+  job.request.leftovers !== 'remove' ? undefined : bitmapGuard(job.request, pulledUp(job))
 
 const addressed = ({ into, base }: PullJob): ReadonlyArray<Image> => (base === undefined ? [into] : [into, base])
 
@@ -107,12 +113,13 @@ export const pullGuards: ReadonlyArray<Guard<PullJob>> = [
   snapshotGuard,
   lostBitmapGuard,
   (job) => plaintextGuard(job.request, pulledUp(job), job.into),
-  (job) => definitionGuard(job.hypervisor, 'stays'),
+  (job) => definitionGuard(job.hypervisor, job.chain, 'stays'),
   (job) => secretGuard(job.hypervisor.via, path(job.chain, job.into.name) ?? job.span),
   (job) => addressGuard(job.hypervisor.via, job.hypervisor.via === 'qemu-img' ? [job.into] : addressed(job)),
   (job) => xmlGuard(job.hypervisor, activePath(job.chain)),
   (job) => filterGuard(job.hypervisor.via, activePath(job.chain).slice(0, -1)),
   (job) => jobIdGuard(job.request.job),
+  (job) => removalGuard(job.request, pulledUp(job)),
   (job) => pausedPullGuard(job.hypervisor),
   (job) => pointGuard(job.chain, job.request.points ?? []),
 ]

@@ -6,7 +6,14 @@ import { knownImage } from '../model/chain-query.js'
 import type { Hypervisor } from '../plan/hypervisor.js'
 import type { Plan, PointOutcome } from '../plan/plan.js'
 import type { Refusal } from '../plan/refusal.js'
-import { assumptionsOf, killAssumptions, startAssumption } from './assumptions.js'
+import {
+  assumptionsOf,
+  bitmapAssumptions,
+  killAssumptions,
+  savedAssumption,
+  snapshotAssumptions,
+  startAssumption,
+} from './assumptions.js'
 import { libvirtPull } from './dialect/libvirt-pull.js'
 import { qemuImgPull } from './dialect/qemu-img-pull.js'
 import { qmpPull } from './dialect/qmp-pull.js'
@@ -57,6 +64,9 @@ const assumesOf = (outcome: PullOutcome): Plan['assumes'] => {
       links: span,
     }),
     ...(hypervisor.via === 'libvirt' ? killAssumptions([into]) : []),
+    ...bitmapAssumptions(dropped),
+    ...savedAssumption(hypervisor),
+    ...(job.base !== undefined && pulledUp(job).length === 0 ? [] : snapshotAssumptions([into])),
     ...(offline ? startAssumption(hypervisor, after, stepsOf(outcome)) : []),
   ]
 }

@@ -12,6 +12,12 @@ export type Assumption =
   | { readonly _tag: 'NothingAt'; readonly path: string }
   /** The file is there, and made as the plan says. */
   | { readonly _tag: 'MadeBefore'; readonly image: string; readonly path: string }
+  /** The image that was made before holds no data of its own: what it held would show. */
+  | { readonly _tag: 'HoldsNothing'; readonly image: string; readonly path: string }
+  /** libvirt has no saved state of the domain: one would be resumed on the old chain. */
+  | { readonly _tag: 'NoManagedSave'; readonly domain: string }
+  /** These internal snapshots are lost, as the caller accepted. */
+  | { readonly _tag: 'SnapshotsGo'; readonly image: string; readonly snapshots: ReadonlyArray<string> }
   /** A guest reads the same from both images. */
   | { readonly _tag: 'SameContents'; readonly left: string; readonly right: string }
   /** No program has these images open. */

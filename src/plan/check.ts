@@ -20,6 +20,7 @@ export type PlanProblem =
   | { readonly _tag: 'JobNotDismissed'; readonly job: string }
   | { readonly _tag: 'ReaderLosesFile'; readonly step: number; readonly path: string; readonly image: string }
   | { readonly _tag: 'RemovedUnseen'; readonly step: number; readonly path: string }
+  | { readonly _tag: 'RemovedRelative'; readonly step: number; readonly path: string }
   | { readonly _tag: 'RemovedUnflushed'; readonly step: number; readonly path: string }
   | { readonly _tag: 'GuestLeftPaused'; readonly step: number }
 
@@ -115,6 +116,7 @@ const removalProblems = (plan: Plan): ReadonlyArray<PlanProblem> => {
     const { path } = one.call
     const image = readers.get(normalPath(path))
     if (image !== undefined) problems.push({ _tag: 'ReaderLosesFile', step, path, image })
+    if (!path.startsWith('/')) problems.push({ _tag: 'RemovedRelative', step, path })
     if (!seen) problems.push({ _tag: 'RemovedUnseen', step, path })
     if (!flushed) problems.push({ _tag: 'RemovedUnflushed', step, path })
   }

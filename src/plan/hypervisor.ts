@@ -32,13 +32,15 @@ export interface Domain {
 
 /**
  * The persistent definition of a shut-off domain that libvirt holds: the `<disk>` element of the disk, as
- * `virsh dumpxml --inactive` prints it. A plan that changes the chain outside libvirt mends it.
+ * `virsh dumpxml --inactive` prints it. A plan that changes the chain outside libvirt mends it. `managedSave` says whether
+ * the domain has a saved state (`virsh list --all --managed-save`): it would be resumed on the old chain.
  *
  * @since 0.1.0
  */
 export interface Definition {
   readonly domain: string
   readonly disk: XmlElement
+  readonly managedSave?: 'none' | 'present'
 }
 
 /**

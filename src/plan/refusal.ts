@@ -82,12 +82,14 @@ type Facts =
     }
   | {
       readonly _tag: 'InternalSnapshotsLost'
-      readonly image: string
-      readonly snapshots: ReadonlyArray<string>
+      readonly lost: ReadonlyNonEmptyArray<{ readonly image: string; readonly snapshots: ReadonlyArray<string> }>
       readonly why: string
     }
-  | { readonly _tag: 'BitmapsLost'; readonly image: string; readonly bitmaps: ReadonlyArray<string> }
-  | { readonly _tag: 'PlaintextLeak'; readonly from: string; readonly to: string }
+  | {
+      readonly _tag: 'BitmapsLost'
+      readonly lost: ReadonlyNonEmptyArray<{ readonly image: string; readonly bitmaps: ReadonlyArray<string> }>
+    }
+  | { readonly _tag: 'PlaintextLeak'; readonly from: ReadonlyNonEmptyArray<string>; readonly to: string }
   | {
       readonly _tag: 'BackingStringTooLong'
       readonly image: string

@@ -11,6 +11,10 @@ const texts: { readonly [T in keyof ByTag]: (assumption: ByTag[T]) => string } =
   Writable: ({ images }) => `QEMU can open for writing: ${names(images)}`,
   NothingAt: ({ path }) => `there is no file yet at ${JSON.stringify(path)}`,
   MadeBefore: ({ image, path }) => `${nameText(image)} has been made before, at ${JSON.stringify(path)}`,
+  HoldsNothing: ({ image, path }) => `${nameText(image)}, at ${JSON.stringify(path)}, holds no data of its own yet`,
+  NoManagedSave: ({ domain }) =>
+    `the domain ${nameText(domain)} has no saved state, which would be resumed on the old chain`,
+  SnapshotsGo: ({ image, snapshots }) => `internal snapshots of ${nameText(image)} are lost: ${names(snapshots)}`,
   SameContents: ({ left, right }) => `a guest reads the same from ${nameText(left)} and from ${nameText(right)}`,
   Closed: ({ images }) => `no program has these open: ${names(images)}`,
   StartsWith: ({ image, path, from }) =>

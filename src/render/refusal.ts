@@ -60,11 +60,12 @@ const texts: { readonly [T in keyof ByTag]: (refusal: ByTag[T]) => string } = {
     `${nameText(short)} is shorter than both its overlay and what lies below it, and QEMU would let old data of ${nameText(base)} show through beyond its end: ${nameText(base)} has ${sizeText(baseBytes)}, ${nameText(short)} has ${sizeText(shortBytes)}, ${nameText(overlay)} has ${sizeText(overlayBytes)}.`,
   BaseNotGrowable: ({ base, baseBytes, topBytes, why }) =>
     `The base ${nameText(base)} has ${sizeText(baseBytes)}, the data needs ${sizeText(topBytes)}, and it cannot grow: ${why}.`,
-  InternalSnapshotsLost: ({ image, snapshots, why }) =>
-    `${nameText(image)} holds internal snapshots that would be lost: ${names(snapshots)} (${why}).`,
-  BitmapsLost: ({ image, bitmaps }) => `${nameText(image)} holds dirty bitmaps that would be lost: ${names(bitmaps)}.`,
+  InternalSnapshotsLost: ({ lost, why }) =>
+    `Internal snapshots would be lost: ${lost.map(({ image, snapshots }) => `${names(snapshots)} in ${nameText(image)}`).join('; ')} (${why}).`,
+  BitmapsLost: ({ lost }) =>
+    `Dirty bitmaps would be lost: ${lost.map(({ image, bitmaps }) => `${names(bitmaps)} in ${nameText(image)}`).join('; ')}.`,
   PlaintextLeak: ({ from, to }) =>
-    `${nameText(from)} is encrypted and ${nameText(to)} is not: its data would be stored in the clear.`,
+    `What is encrypted in ${names(from)} would be stored in the clear in ${nameText(to)}.`,
   BackingStringTooLong: ({ image, header, headerBytes, largestBytes }) =>
     `The backing string for ${nameText(image)} has ${digits(headerBytes)} bytes, and a header holds at most ${digits(largestBytes)}: ${JSON.stringify(header.slice(0, 60))}${header.length > 60 ? '...' : ''}.`,
   BackingStringUnknown: ({ image, backing, why }) =>

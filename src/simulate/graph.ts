@@ -65,12 +65,13 @@ const opened = (world: World, node: SimNode, change: 'open' | 'close'): World =>
 /** Adds a node and ties it to its storage node and its backing node. */
 export const addNode = (world: World, node: SimNode): World => {
   if (world.qemu === undefined) return world
-  let added = opened(withProcess(world, { nodes: insert(world.qemu.nodes, node.name, node) }), node, 'open')
-  if (node.storage !== undefined)
-    added = withNode(added, node.storage, { users: [...knownNode(added, node.storage).users, node.name] })
-  if (node.backing !== undefined)
-    added = withNode(added, node.backing, { overlays: [...knownNode(added, node.backing).overlays, node.name] })
-  return added
+  let nodes = insert(world.qemu.nodes, node.name, node)
+  const storage = node.storage === undefined ? undefined : lookup(nodes, node.storage)
+  if (storage !== undefined) nodes = insert(nodes, storage.name, { ...storage, users: [...storage.users, node.name] })
+  const backing = node.backing === undefined ? undefined : lookup(nodes, node.backing)
+  if (backing !== undefined)
+    nodes = insert(nodes, backing.name, { ...backing, overlays: [...backing.overlays, node.name] })
+  return opened(withProcess(world, { nodes }), node, 'open')
 }
 
 const isLoose = (world: World, node: SimNode): boolean =>

@@ -64,8 +64,9 @@ const shallow = (world: World, source: Opened, backing: Opened): Layer => {
   const newBytes = sizeOfOpened(world, backing)
   const edges = [own, emptyLayer(Math.min(shortBytes, own.sizeBytes)), emptyLayer(Math.min(newBytes, own.sizeBytes))]
   return layerFrom(own.sizeBytes, stretches(own.sizeBytes, edges), ({ cells: [cell], startBytes, endBytes }) => {
-    if (cell !== undefined) return cell
-    return startBytes >= shortBytes && startBytes < newBytes ? zeroRun(startBytes, endBytes) : undefined
+    if (cell?.kind === 'data') return cell
+    const zeroes = cell !== undefined || startBytes >= shortBytes
+    return zeroes && startBytes < newBytes ? zeroRun(startBytes, endBytes) : undefined
   })
 }
 
@@ -103,7 +104,10 @@ const intoOld = (world: World, { source, target }: { source: Opened; target: Tar
   if (target.inode === undefined) return qemuImgRefuses(`Could not open '${target.path}': No such file or directory`)
   if (target.header !== undefined) return unmodelled('qemu-img convert -n -B')
   const old = fileOf(world, target.inode)
-  if (old.format !== target.format) return qemuImgRefuses(`Image is not in ${target.format} format`)
+  if (old.format !== target.format)
+    return target.format === 'raw'
+      ? unmodelled(`qemu-img convert -n -O raw over a ${old.format} image`)
+      : qemuImgRefuses(`Image is not in ${target.format} format`)
   if (old.layer.sizeBytes < sizeOfOpened(world, source)) return qemuImgRefuses('output file is smaller than input file')
   const layer = flat(world, source)
   return E.right(withLayer(world, target.inode, paste(old.layer, layer, allocatedRanges(layer))))

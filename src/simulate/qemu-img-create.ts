@@ -7,7 +7,7 @@ import type { Format } from '../model/format.js'
 import { storable } from './cells.js'
 import { qemuImgRefuses, unmodelled } from './fault.js'
 import type { Fault, Outcome } from './fault.js'
-import { fileOf, headerPath, inodeOf, keyOf, writeFile } from './files.js'
+import { fileOf, headerPath, inodeOf, writeFile } from './files.js'
 import { blankFile } from './job-create.js'
 import { creationOptions, formatOption, operandPath, sizeOf } from './qemu-img-argv.js'
 import type { Parsed } from './qemu-img-argv.js'
@@ -41,7 +41,7 @@ const refusal = (world: World, { path, format, header }: Wanted): E.Either<Fault
   if (header === undefined) return undefined
   if (traitsOf(format).holds === 'base')
     return qemuImgRefuses(`${path}: Backing file not supported for file format '${format}'`)
-  if (keyOf(path) === headerPath(path, header.string))
+  if (path === header.string)
     return qemuImgRefuses(`${path}: Error: Trying to create an image with the same filename as the backing file`)
   return header.format === undefined
     ? qemuImgRefuses(`${path}: Backing file specified without backing format`)

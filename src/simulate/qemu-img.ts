@@ -28,14 +28,14 @@ const newSize = (oldBytes: number, text: string): number | undefined => {
 const resizeTo = (world: World, { image, chain }: Opened, size: { bytes: number; shrink: boolean }): Outcome => {
   const file = fileOf(world, image.inode)
   const stuck = file.version === 2 && file.internalSnapshots.length > 0
-  if (size.bytes % 512 !== 0) return qemuImgRefuses('The new size must be a multiple of 512')
-  if (size.bytes < file.layer.sizeBytes && !size.shrink)
+  if (size.bytes % 512 !== 0 && file.format !== 'raw') return qemuImgRefuses('The new size must be a multiple of 512')
+  const bytes = Math.ceil(size.bytes / 512) * 512
+  if (bytes < file.layer.sizeBytes && !size.shrink)
     return qemuImgRefuses('Use the --shrink option to perform a shrink operation.')
   if (stuck) return qemuImgRefuses("Can't resize a v2 image which has snapshots")
   if (traitsOf(file.format).grows === 'no') return qemuImgRefuses('Image format driver does not support resize')
   const below = chain[1] === undefined ? undefined : fileOf(world, chain[1].inode).layer.sizeBytes
-  const layer =
-    size.bytes < file.layer.sizeBytes ? resized(file.layer, size.bytes, 'holes') : grown(file.layer, size.bytes, below)
+  const layer = bytes < file.layer.sizeBytes ? resized(file.layer, bytes, 'holes') : grown(file.layer, bytes, below)
   return E.right(withLayer(world, image.inode, layer))
 }
 

@@ -23,6 +23,14 @@ const objectionToFilter = (world: World, base: string): Objection =>
     ? "Cannot freeze 'backing' link to 'commit-filter'"
     : undefined
 
+/** What the guest writes cannot be pulled: its disk lies below an old active image that is still open. */
+const objectionToDisk = (world: World, held: ReadonlySet<string>, args: Arguments): Objection => {
+  const root = world.qemu?.root ?? ''
+  return root !== args.device && held.has(root)
+    ? `Permission conflict on node '${root}': permissions 'write' are both required by the disk (uses node '${root}' as 'root' child) and unshared by stream job '${args['job-id']}' (uses node '${root}' as 'intermediate node' child).`
+    : undefined
+}
+
 const objectionTo = (world: World, target: SimNode, args: Arguments): Objection => {
   const base = args['base-node']
   const wrong = base === undefined ? undefined : objectionToBase(world, target, base)
@@ -48,6 +56,8 @@ export const blockStream = (world: World, args: Arguments): Outcome => {
   const objection = objectionTo(world, target, args)
   if (objection !== undefined) return qemuRefuses(objection)
   const held = new Set(between(world, target.name, args['base-node']).map(({ name }) => name))
+  const conflict = objectionToDisk(world, held, args)
+  if (conflict !== undefined) return qemuRefuses(conflict)
   return startJob(withNode(world, target.name, { access: 'read-write' }), args, {
     held,
     work: {

@@ -4,7 +4,6 @@
  */
 export interface Table<V> {
   readonly trie: Trie<V>
-  readonly size: number
 }
 
 type Entry<V> = readonly [string, V]
@@ -28,7 +27,7 @@ const slotOf = (hash: number, level: number): number => (hash >>> (level * bitsP
 const emptyLeaf = { kind: 'leaf', entries: [] } as const
 
 /** The table with nothing in it. */
-export const emptyTable: Table<never> = { trie: emptyLeaf, size: 0 }
+export const emptyTable: Table<never> = { trie: emptyLeaf }
 
 /** What is stored under a key, or nothing. */
 export const lookup = <V>(table: Table<V>, key: string): V | undefined => {
@@ -46,30 +45,41 @@ const split = <V>(entries: ReadonlyArray<Entry<V>>, level: number): Trie<V> => {
   return { kind: 'branch', children: hands.map((hand) => (hand.length === 0 ? undefined : split(hand, level + 1))) }
 }
 
-/** What becomes of the leaf that holds the key, or would. */
-type Edit<V> = (entries: ReadonlyArray<Entry<V>>) => ReadonlyArray<Entry<V>>
+/** Where in the trie a key belongs. */
+interface Place {
+  readonly key: string
+  readonly hash: number
+  readonly level: number
+}
 
-const edited = <V>(trie: Trie<V>, at: { hash: number; level: number }, edit: Edit<V>): Trie<V> => {
-  if (trie.kind === 'leaf') return split(edit(trie.entries), at.level)
-  const slot = slotOf(at.hash, at.level)
-  const children = [...trie.children]
-  children[slot] = edited(children[slot] ?? emptyLeaf, { hash: at.hash, level: at.level + 1 }, edit)
+const inLeaf = <V>(entries: ReadonlyArray<Entry<V>>, { key, level }: Place, value: V | undefined): Trie<V> => {
+  const at = entries.findIndex(([name]) => name === key)
+  if (value === undefined) return { kind: 'leaf', entries: entries.filter((_, index) => index !== at) }
+  if (at < 0) return split([...entries, [key, value]], level)
+  const changed = [...entries]
+  changed[at] = [key, value]
+  return { kind: 'leaf', entries: changed }
+}
+
+const inTrie = <V>(trie: Trie<V>, place: Place, value: V | undefined): Trie<V> => {
+  if (trie.kind === 'leaf') return inLeaf(trie.entries, place, value)
+  const slot = slotOf(place.hash, place.level)
+  const children = trie.children.slice()
+  children[slot] = inTrie(children[slot] ?? emptyLeaf, { ...place, level: place.level + 1 }, value)
   return { kind: 'branch', children }
 }
 
+const at = (key: string): Place => ({ key, hash: hashOf(key), level: 0 })
+
 /** The table with a value under a key, whatever was there before. */
-export const insert = <V>(table: Table<V>, key: string, value: V): Table<V> => {
-  const known = lookup(table, key) !== undefined
-  const edit: Edit<V> = (entries) => [...entries.filter(([name]) => name !== key), [key, value]]
-  return { trie: edited(table.trie, { hash: hashOf(key), level: 0 }, edit), size: table.size + (known ? 0 : 1) }
-}
+export const insert = <V>(table: Table<V>, key: string, value: V): Table<V> => ({
+  trie: inTrie(table.trie, at(key), value),
+})
 
 /** The table without a key. */
-export const without = <V>(table: Table<V>, key: string): Table<V> => {
-  if (lookup(table, key) === undefined) return table
-  const edit: Edit<V> = (entries) => entries.filter(([name]) => name !== key)
-  return { trie: edited(table.trie, { hash: hashOf(key), level: 0 }, edit), size: table.size - 1 }
-}
+export const without = <V>(table: Table<V>, key: string): Table<V> => ({
+  trie: inTrie(table.trie, at(key), undefined),
+})
 
 /** Every key with its value, in an order that depends on the keys alone. */
 export const entriesOf = <V>(table: Table<V>): ReadonlyArray<Entry<V>> => {

@@ -110,6 +110,28 @@ const takeStep = (recorder: Recorder, world: World, { call, until }: SimStep): E
  *
  * Ends at the first fault, which never is an exception. Stack-safe; linear in steps and progress, as far as the calls are.
  *
+ * @example
+ * import { parseChain, patternOfLayer } from 'backing-chain'
+ * import { endOf, fileView, run, worldOf } from 'backing-chain/simulate'
+ * import type { SimStep } from 'backing-chain/simulate'
+ * import * as E from 'fp-ts/lib/Either.js'
+ *
+ * const img = (...args: ReadonlyArray<string>): SimStep => ({ call: { _tag: 'QemuImg', argv: ['qemu-img', ...args] } })
+ * const offlineMerge = [img('commit', '-d', '/images/mid'), img('rebase', '-u', '-b', 'base', '-F', 'qcow2', '/images/top')]
+ *
+ * const topAfter = (picture: string): string => {
+ *   const parsed = parseChain(picture)
+ *   if (E.isLeft(parsed)) return 'no picture'
+ *   const world = worldOf(parsed.right.chain, parsed.right.contents, { guest: 'shut-off' })
+ *   if (E.isLeft(world)) return 'no world'
+ *   const seen = fileView(endOf(run(world.right, offlineMerge)), '/images/top')
+ *   return E.isRight(seen) ? patternOfLayer(seen.right) : 'no view'
+ * }
+ *
+ * topAfter('base[1111] <- mid[-22-] <- top[----]^') // => '1221'
+ * topAfter('base[1111] <- mid[-2] <- top[----]^') // => '1211'
+ * // The second one was '1200' before: QEMU exposes what lies below a short image, and so does this.
+ *
  * @since 0.1.0
  */
 export const run = (world: World, steps: ReadonlyArray<SimStep>, options: RunOptions = {}): Trace => {

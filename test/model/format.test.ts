@@ -23,7 +23,7 @@ describe('formats', () => {
       if (holds === 'base') expect(records, format).toBe('nothing')
       else expect(holes, format).toBe('possible')
     }
-    expect(traitsOf('raw')).toEqual({ holds: 'base', holes: 'none', records: 'nothing', grows: 'yes' })
+    expect(traitsOf('raw')).toEqual({ holds: 'base', holes: 'none', records: 'nothing', grows: 'yes', writes: 'yes' })
     expect(traitsOf('qcow2').records).toBe('format')
   })
 })

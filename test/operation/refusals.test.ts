@@ -196,8 +196,7 @@ describe('commit refuses', () => {
       qmp,
       {
         _tag: 'InternalSnapshotsLost',
-        image: 'a',
-        snapshots: ['s1'],
+        lost: [{ image: 'a', snapshots: ['s1'] }],
         why: 'they stay in an image that is written under or goes, and read what lies below them now',
       },
     ],
@@ -206,14 +205,14 @@ describe('commit refuses', () => {
       changed({ a: { bitmaps: [bitmap] } }),
       { top: 'a' },
       qmp,
-      { _tag: 'BitmapsLost', image: 'a', bitmaps: ['b0'] },
+      { _tag: 'BitmapsLost', lost: [{ image: 'a', bitmaps: ['b0'] }] },
     ],
     [
       'to write plaintext',
       changed({ a: { encryption: 'luks' } }),
       { top: 'a' },
       qmp,
-      { _tag: 'PlaintextLeak', from: 'a', to: 'base' },
+      { _tag: 'PlaintextLeak', from: ['a'], to: 'base' },
     ],
     [
       'an image that QEMU has no node for',
@@ -406,8 +405,7 @@ describe('pull refuses', () => {
       qmp,
       {
         _tag: 'InternalSnapshotsLost',
-        image: 'top',
-        snapshots: ['s1'],
+        lost: [{ image: 'top', snapshots: ['s1'] }],
         why: 'what they do not store themselves they would read from another image',
       },
     ],
@@ -416,14 +414,14 @@ describe('pull refuses', () => {
       changed({ a: { bitmaps: [bitmap] } }),
       { into: 'top', leftovers: 'remove' },
       qmp,
-      { _tag: 'BitmapsLost', image: 'a', bitmaps: ['b0'] },
+      { _tag: 'BitmapsLost', lost: [{ image: 'a', bitmaps: ['b0'] }] },
     ],
     [
       'to write plaintext',
       changed({ a: { encryption: 'luks' } }),
       { into: 'top' },
       qmp,
-      { _tag: 'PlaintextLeak', from: 'a', to: 'top' },
+      { _tag: 'PlaintextLeak', from: ['a'], to: 'top' },
     ],
     [
       'encrypted images on a bare command line',
@@ -596,7 +594,7 @@ describe('a new image is refused', () => {
     const before = changed({ top: { encryption: 'luks' } })
     expect(refused(addOverlay, before, { overlay: fresh })).toMatchObject({
       _tag: 'PlaintextLeak',
-      from: 'top',
+      from: ['top'],
       to: 'new',
     })
     expect(E.isRight(addOverlay(before.chain, { overlay: fresh, accept: ['PlaintextLeak'] }, qmp))).toBe(true)

@@ -47,9 +47,13 @@ const samples: { readonly [T in Refusal['_tag']]: Facts<T> } = {
     overlayBytes: 196608,
   },
   BaseNotGrowable: { _tag: 'BaseNotGrowable', base: 'img1', baseBytes: 65536, topBytes: 131072, why: 'reason1' },
-  InternalSnapshotsLost: { _tag: 'InternalSnapshotsLost', image: 'img1', snapshots: ['inner1'], why: 'reason1' },
-  BitmapsLost: { _tag: 'BitmapsLost', image: 'img1', bitmaps: ['bit1', 'bit2'] },
-  PlaintextLeak: { _tag: 'PlaintextLeak', from: 'img1', to: 'img2' },
+  InternalSnapshotsLost: {
+    _tag: 'InternalSnapshotsLost',
+    lost: [{ image: 'img1', snapshots: ['inner1'] }],
+    why: 'reason1',
+  },
+  BitmapsLost: { _tag: 'BitmapsLost', lost: [{ image: 'img1', bitmaps: ['bit1', 'bit2'] }] },
+  PlaintextLeak: { _tag: 'PlaintextLeak', from: ['img1'], to: 'img2' },
   BackingStringTooLong: {
     _tag: 'BackingStringTooLong',
     image: 'img1',

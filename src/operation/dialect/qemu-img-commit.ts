@@ -1,5 +1,7 @@
 import type { QemuImgHypervisor } from '../../plan/hypervisor.js'
 import type { Step } from '../../plan/plan.js'
+import { hasProtocol } from '../../model/location.js'
+import type { CommitJob } from '../commit-job.js'
 import type { CommitOutcome } from '../commit-outcome.js'
 import { repointedBy } from '../commit-job.js'
 import { mend, observe, repoint } from './qemu-img-step.js'
@@ -13,17 +15,23 @@ export const siblingSteps = ({ job, backings }: CommitOutcome): ReadonlyArray<St
     return backing === undefined ? [] : [repoint(overlay, backing, why)]
   })
 
+/** qemu-img finds the base among the chain's paths, or, where a header says `protocol:...`, by that very string. */
+const baseOperand = ({ span, base }: CommitJob): string => {
+  const header = span[1]?.backing?.header ?? ''
+  return hasProtocol(header) ? header : operand(base)
+}
+
 /** A commit as qemu-img command lines, for a guest that is shut off. */
 export const qemuImgCommit = (outcome: CommitOutcome, hypervisor: QemuImgHypervisor): ReadonlyArray<Step> => {
   const { job, after, dropped } = outcome
   return [
     qemuImg(
-      ['commit', '-f', job.top.format, '-b', operand(job.base), '-d', operand(job.top)],
+      ['commit', '-f', job.top.format, '-b', baseOperand(job), '-d', operand(job.top)],
       'copies down what lies above the base; -d leaves the top as it is, so that a crash here loses nothing',
     ),
     ...siblingSteps(outcome),
     observe(after, job.active === 'yes' ? after.active : (job.overlays[0]?.name ?? job.base.name)),
-    ...mend(hypervisor, after),
+    ...mend(hypervisor, job.chain, after),
     ...(job.request.leftovers === 'remove' ? removals(dropped) : []),
   ]
 }

@@ -21,7 +21,7 @@ export const qemuImgCopy = (outcome: CopyOutcome, hypervisor: QemuImgHypervisor)
       why,
     ),
     observe(after, image.name),
-    ...mend(hypervisor, after),
+    ...mend(hypervisor, job.chain, after),
     ...(job.request.leftovers === 'remove' ? removals(dropped) : []),
   ]
 }

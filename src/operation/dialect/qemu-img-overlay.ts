@@ -25,6 +25,6 @@ export const qemuImgOverlay = (outcome: OverlayOutcome, hypervisor: QemuImgHyper
       ? []
       : [createImage(placed.image, 'backing', 'makes the overlay, with the size and the backing string given')]),
     observe(after),
-    ...mend(hypervisor, after),
+    ...mend(hypervisor, job.chain, after),
   ]
 }

@@ -14,7 +14,7 @@ export const qemuImgPull = (outcome: PullOutcome, hypervisor: QemuImgHypervisor)
       'takes up whatever would read differently from the new backing file, and then rewrites the header',
     ),
     observe(after, job.into.name),
-    ...mend(hypervisor, after),
+    ...mend(hypervisor, job.chain, after),
     ...(job.request.leftovers === 'remove' ? removals(dropped) : []),
   ]
 }

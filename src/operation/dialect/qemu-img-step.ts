@@ -30,7 +30,7 @@ const replaced = (disk: XmlElement, active: Image): XmlElement => {
   const children = disk.children.flatMap((child): ReadonlyArray<XmlElement | string> => {
     if (typeof child === 'string') return [child]
     if (child.name === 'backingStore' || child.name === 'driver') return []
-    return child.name === 'source' && child.attributes[key] !== path ? [element('source', { [key]: path })] : [child]
+    return child.name === 'source' ? [element('source', { [key]: path })] : [child]
   })
   const driver = disk.children.find((child) => typeof child !== 'string' && child.name === 'driver')
   const attributes = driver === undefined || typeof driver === 'string' ? { name: 'qemu' } : driver.attributes
@@ -46,14 +46,22 @@ const replaced = (disk: XmlElement, active: Image): XmlElement => {
  * Tells libvirt's persistent definition about the new chain: its stored `<backingStore>` would override the headers at the
  * next start.
  */
-export const mend = ({ definition }: QemuImgHypervisor, after: Chain): ReadonlyArray<Step> =>
-  definition === undefined ? [] : [mendDefinition(definition, activeImage(after))]
+export const mend = ({ definition }: QemuImgHypervisor, before: Chain, after: Chain): ReadonlyArray<Step> =>
+  definition === undefined
+    ? []
+    : [mendDefinition(definition, after.active === before.active ? undefined : activeImage(after))]
 
-const mendDefinition = ({ domain, disk }: Definition, active: Image): Step =>
+/** Where the active image stays, nothing goes but the stored backing chain. */
+const withoutStored = (disk: XmlElement): XmlElement => ({
+  ...disk,
+  children: disk.children.filter((child) => typeof child === 'string' || child.name !== 'backingStore'),
+})
+
+const mendDefinition = ({ domain, disk }: Definition, active: Image | undefined): Step =>
   libvirt(
     {
       call: 'virDomainUpdateDeviceFlags',
-      arguments: { domain, xml: replaced(disk, active) },
+      arguments: { domain, xml: active === undefined ? withoutStored(disk) : replaced(disk, active) },
       flags: ['VIR_DOMAIN_AFFECT_CONFIG'],
     },
     'the persistent definition stores the chain, and overrides the headers at the next start',

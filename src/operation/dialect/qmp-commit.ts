@@ -1,6 +1,7 @@
 import { activeImage } from '../../model/chain-query.js'
 import type { QmpHypervisor } from '../../plan/hypervisor.js'
 import type { Step } from '../../plan/plan.js'
+import { repointedBy } from '../commit-job.js'
 import type { CommitOutcome } from '../commit-outcome.js'
 import { derivedJob } from '../identifier.js'
 import { rootNode } from '../live.js'
@@ -9,8 +10,8 @@ import { closeNodes, dismiss, flush, formatNode, observe } from './qmp-step.js'
 import { qmp, removals } from './step.js'
 
 const startCommit = ({ job, backings }: CommitOutcome, id: string, hypervisor: QmpHypervisor): Step => {
-  const { chain, base, top, overlays } = job
-  const header = overlays.flatMap(({ name, node }) => (node === undefined ? [] : (backings.get(name)?.header ?? [])))[0]
+  const { chain, base, top } = job
+  const header = repointedBy(job).qemu.flatMap(({ name }) => backings.get(name)?.header ?? [])[0]
   const masks = hypervisor.capabilities.features.has('qemu-mask-protocol')
   return qmp(
     {

@@ -41,9 +41,10 @@ export const removals = (dropped: ReadonlyArray<Image>): ReadonlyArray<Step> =>
     })),
   )
 
+/** The files of an image that is in one; an image on a device, and what belongs to it, stays. */
 const filesOf = ({ location, dataFile }: Image): ReadonlyArray<string> =>
-  [location, ...(dataFile === undefined ? [] : [dataFile.location])].flatMap((where) =>
-    where._tag === 'File' ? [where.path] : [],
+  (location._tag === 'File' ? [location, ...(dataFile === undefined ? [] : [dataFile.location])] : []).flatMap(
+    (where) => (where._tag === 'File' ? [where.path] : []),
   )
 
 /** The string by which qemu-img is given an image as an operand. */
