@@ -74,13 +74,12 @@ export const executeLive = async (stage: Stage, plan: Pick<Plan, 'steps'>, seed 
 }
 
 /**
- * QEMU 7.2 aborts (`child->perm & BLK_PERM_WRITE`, most of the time) where the human monitor writes while a mirror pivots
- * into a raw image; 10.0 does not. Then the guest is quiet.
+ * QEMU 7.2 aborts (`child->perm & BLK_PERM_WRITE`, most of the time) where the human monitor writes while a copy or an
+ * active commit pivots into a raw image; 10.0 does not. Then the guest is quiet.
  */
 const mayWrite = ({ version, hypervisor }: Stage, plan: Plan): boolean =>
   version !== '7.2' ||
   hypervisor.via !== 'qmp' ||
-  plan.operation !== 'copy' ||
   plan.after.images.get(plan.after.active)?.format !== 'raw' ||
   plan.after.active === plan.before.active
 
