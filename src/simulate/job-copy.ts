@@ -57,16 +57,14 @@ export const copyCommit = (world: World, work: CommitWork, limitBytes: number | 
 /**
  * One step of a stream: copies at most `limitBytes` of what the images between have where the target has a hole.
  *
- * It stops at the end of the target's own backing file, as QEMU does where that is the shorter one.
+ * The product of what lies between is as large as the uppermost of it. Where that is shorter than the target the rest stays a hole,
+ * as in QEMU, which stops at the end of the target's own backing file.
  */
 export const copyStream = (world: World, work: StreamWork, limitBytes: number | undefined): Copied<StreamWork> => {
   const target = knownNode(world, work.target)
   const nodes = between(world, target.backing, work.base)
-  const first = nodes[0]
-  if (first === undefined) return { _tag: 'Done' }
   const own = liveLayer(world, target.file)
-  const endBytes = Math.min(own.sizeBytes, liveLayer(world, first.file).sizeBytes)
-  const below = layerOfRuns(own.sizeBytes, runsIn(productOf(world, nodes), { startBytes: 0, endBytes }))
+  const below = layerOfRuns(own.sizeBytes, runsIn(productOf(world, nodes), { startBytes: 0, endBytes: own.sizeBytes }))
   const { taken } = takeRanges(rangesFrom(below, work.atBytes), limitBytes)
   const last = taken[taken.length - 1]
   if (last === undefined) return { _tag: 'Done' }

@@ -6,6 +6,7 @@ import type { World } from 'backing-chain/simulate'
 import { perform, quit } from 'backing-chain/simulate'
 import {
   after,
+  own,
   at,
   commitActive,
   commitJob,
@@ -139,6 +140,19 @@ describe('while the guest runs', () => {
   it('blockdev-mirror of the active image only, onto nothing, shows zeroes after the pivot', () => {
     const done = after(host(picture), [...emptyFull, mirror('top'), complete, dismiss])
     expect(guest(done)).toBe('000d0')
+  })
+
+  it('blockdev-mirror of the active image copies every piece of it, also where the image below holds the same', () => {
+    const steps = [img('create', '-f', 'qcow2', '/images/n', '196608'), ...emptyFull.slice(1)]
+    const device = {
+      'job-id': 'j',
+      device: 'l1-format',
+      target: 'n-format',
+      sync: 'top',
+      'auto-dismiss': false,
+    } as const
+    const job = qmp({ execute: 'blockdev-mirror', arguments: device }, at('j', 'ready'))
+    expect(own(after(host('l0[aaa] <- l1[a-a]^'), [...steps, job]), 'n')).toBe('a-a')
   })
 
   it('blockdev-mirror that is kept leaves a whole copy and the guest where it is', () => {

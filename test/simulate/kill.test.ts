@@ -2,11 +2,13 @@
 
 import { describe, expect, it } from 'vitest'
 
-import { kill, killsFinalizing, quit, start } from 'backing-chain/simulate'
+import { guestWrite, kill, killsFinalizing, quit, start } from 'backing-chain/simulate'
 import type { SimStep, World } from 'backing-chain/simulate'
 import {
   after,
   at,
+  clusterAt,
+  complete,
   commitActive,
   commitJob,
   cont,
@@ -16,6 +18,7 @@ import {
   guest,
   host,
   img,
+  keep,
   node,
   own,
   qmp,
@@ -101,6 +104,22 @@ describe('kill -9 of a commit or a copy', () => {
     expect([seen(kill(ready), 'l0'), restarted(kill(ready))]).toEqual(['abbc', 'abbc'])
     const pivoted = kill(after(host(picture), commitActive({ device: 'l2', base: 'l0' })))
     expect(restarted(pivoted, '/images/l0')).toBe('abbc')
+  })
+})
+
+describe('what the guest wrote after an active commit was ready', () => {
+  it('is in base when the job has completed', () => {
+    const ready = after(host(picture), [commitJob({ device: 'l2', base: 'l0' }, at('j', 'ready'))])
+    const wrote = right(guestWrite(right(guestWrite(ready, clusterAt(0, 'x'))), clusterAt(2, 'y')))
+    expect(restarted(kill(after(wrote, [complete])), '/images/l0')).toBe('xbyc')
+    expect(seen(kill(after(wrote, [keep])), 'l0')).toBe('xbyc')
+  })
+
+  it('is not, where the job was cancelled by force', () => {
+    const ready = after(host(picture), [commitJob({ device: 'l2', base: 'l0' }, at('j', 'ready'))])
+    const wrote = right(guestWrite(ready, clusterAt(0, 'x')))
+    const done = kill(after(wrote, [qmp({ execute: 'job-cancel', arguments: { id: 'j' } })]))
+    expect([seen(done, 'l0'), restarted(done)]).toEqual(['abbc', 'xbbc'])
   })
 })
 

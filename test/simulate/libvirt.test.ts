@@ -295,6 +295,8 @@ describe('the persistent definition', () => {
       }),
     ])
     expect(definition(told)).toBe('l0 <- l2 <- l3 .')
+    const short = { ...told, boot: { ...told.boot, backingStore: told.boot.backingStore.slice(1) } }
+    expect([live(right(start(short))), guest(short)]).toEqual(['l2 <- l3', '00cd'])
     expect(live(right(start(told)))).toBe('l0 <- l2 <- l3')
     expect(guest(told)).toBe('a0cd')
   })

@@ -140,6 +140,15 @@ describe('qemu-img convert', () => {
     expect([on('l1'), on('l0')]).toEqual(['abca', 'aaca'])
   })
 
+  it('with -B stores no zeroes beyond the new backing file', () => {
+    const done = after(shutOff('l0[aa] <- l1[b0--]^'), [
+      img('convert', '-O', 'qcow2', '-B', 'l0', '-F', 'qcow2', '/images/l1', '/images/n'),
+      img('create', '-f', 'qcow2', '/images/m', '64K'),
+      img('convert', '-O', 'qcow2', '-B', 'm', '-F', 'qcow2', '/images/l1', '/images/o'),
+    ])
+    expect([own(done, 'n'), own(done, 'o')]).toEqual(['b0--', 'b---'])
+  })
+
   it('with -n goes over what is there, zeroes and all', () => {
     const made = img('create', '-f', 'qcow2', '-b', 'l0', '-F', 'qcow2', '/images/n')
     const done = after(shutOff('l0[aaaa] <- l1[0---]^'), [

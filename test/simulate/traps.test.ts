@@ -177,6 +177,24 @@ describe('37: what an orphan still holds', () => {
   })
 })
 
+describe('a file that is opened twice', () => {
+  const world = host('l0[1111] <- l1[-2--]^')
+  const again = (name: string, readOnly: boolean) => [
+    qmp({ execute: 'blockdev-add', arguments: { driver: 'file', 'node-name': 'n-s', filename: `/images/${name}` } }),
+    qmp({
+      execute: 'blockdev-add',
+      arguments: { driver: 'qcow2', 'node-name': 'n', file: 'n-s', backing: null, 'read-only': readOnly },
+    }),
+  ]
+
+  it('locks against itself', () => {
+    expect(refusalOf(world, again('l1', true))).toBe('Failed to get shared "write" lock')
+    expect(refusalOf(world, again('l1', false))).toBe('Failed to get "write" lock')
+    expect(refusalOf(world, again('l0', false))).toBe('Failed to get "write" lock')
+    after(world, again('l0', true))
+  })
+})
+
 describe('5, 41: what a qemu-img may do beside a running QEMU', () => {
   const world = host('l0[1111] <- (s[s---], l1[-2--]^)')
 
