@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import * as E from 'fp-ts/lib/Either.js'
 
 import { capabilitiesOfVersions, withSchema } from '../../src/index.js'
-import type { Hypervisor, Plan } from '../../src/index.js'
+import type { Hypervisor, Plan, QmpCommand } from '../../src/index.js'
 import { decodeQmpSchema, qmpValidator } from '../../src/codec/index.js'
 import type { Problem } from '../../src/codec/index.js'
 
@@ -11,6 +11,7 @@ export interface RecordedQemu {
   readonly version: string
   readonly hypervisor: Hypervisor
   readonly problemsOf: (plan: Plan) => ReadonlyArray<Problem>
+  readonly problemsOfCommand: (command: QmpCommand) => ReadonlyArray<Problem>
 }
 
 const recorded = (version: string): RecordedQemu => {
@@ -26,6 +27,7 @@ const recorded = (version: string): RecordedQemu => {
       guest: 'running',
       capabilities: withSchema(capabilitiesOfVersions({ qemu: version }), schema.right),
     },
+    problemsOfCommand: validate.right,
     problemsOf: (plan) => plan.steps.flatMap(({ call }) => (call._tag === 'Qmp' ? validate.right(call.command) : [])),
   }
 }

@@ -6,6 +6,7 @@ import { expect } from 'vitest'
 import type { LibvirtCall, QmpCommand, XmlElement } from 'backing-chain'
 import { layerOfPattern, parseChain, patternOfLayer } from 'backing-chain'
 import type { Fault, SimStep, Trace, World, WorldOptions } from 'backing-chain/simulate'
+import { recordedQemus } from '../operation/schema.js'
 import { endOf, fileAt, fileView, guestView, run, worldOf } from 'backing-chain/simulate'
 
 export const right = <L, R>(either: E.Either<L, R>): R => {
@@ -39,10 +40,13 @@ export const host = (picture: string, options: HostOptions = {}): World => {
 export const shutOff = (picture: string, options: HostOptions = {}): World =>
   host(picture, { ...options, guest: 'shut-off' })
 
-export const qmp = (command: QmpCommand, until?: SimStep['until']): SimStep => ({
-  call: { _tag: 'Qmp', command },
-  ...(until === undefined ? {} : { until }),
-})
+const recent = recordedQemus.find(({ version }) => version === '10.0')
+
+/** A step through the monitor; a command that QEMU 10.0 would not even read is a mistake of the test. */
+export const qmp = (command: QmpCommand, until?: SimStep['until']): SimStep => {
+  expect(recent?.problemsOfCommand(command)).toStrictEqual([])
+  return { call: { _tag: 'Qmp', command }, ...(until === undefined ? {} : { until }) }
+}
 
 export const img = (...args: ReadonlyArray<string>): SimStep => ({
   call: { _tag: 'QemuImg', argv: ['qemu-img', ...args] },

@@ -80,6 +80,8 @@ describe('10: blockdev-snapshot looks at nothing', () => {
   it('takes an overlay whose header names nothing: it shows zeroes after a restart', () => {
     const world = after(host(picture), [create(), ...add('n', null), snapshot('l0', 'n')])
     expect(guest(world)).toBe('1111')
+    const images = ['l0', 'n'].map((name) => ({ image: name, format: 'qcow2', location: `/images/${name}` }))
+    after(world, [qmp({ execute: 'query-block' }, { _tag: 'ChainIs', disk: 'vda', images })])
     const again = right(start({ ...world, qemu: undefined }, { path: '/images/n', format: 'qcow2' }))
     expect(guest(again)).toBe('0000')
   })
@@ -192,6 +194,24 @@ describe('a file that is opened twice', () => {
     expect(refusalOf(world, again('l1', false))).toBe('Failed to get "write" lock')
     expect(refusalOf(world, again('l0', false))).toBe('Failed to get "write" lock')
     after(world, again('l0', true))
+  })
+
+  it('says how deep below an image it found the lock', () => {
+    const storage = qmp({
+      execute: 'blockdev-add',
+      arguments: { driver: 'file', 'node-name': 'n-s', filename: '/images/n' },
+    })
+    const format = qmp({ execute: 'blockdev-add', arguments: { driver: 'qcow2', 'node-name': 'n', file: 'n-s' } })
+    const onto = (base: string) => [
+      img('create', '-u', '-f', 'qcow2', '-b', base, '-F', 'qcow2', '/images/n', '1M'),
+      storage,
+      format,
+    ]
+    const front = 'Could not open backing file: '
+    expect(refusalOf(world, onto('l1'))).toBe(`${front}Failed to get shared "write" lock`)
+    const deeper = img('create', '-u', '-f', 'qcow2', '-b', 'l1', '-F', 'qcow2', '/images/m', '1M')
+    expect(refusalOf(world, [deeper, ...onto('m')])).toBe(`${front}${front}Failed to get shared "write" lock`)
+    expect(refusalOf(world, onto('gone'))).toBe(`${front}Could not open '/images/gone': No such file or directory`)
   })
 })
 

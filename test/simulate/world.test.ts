@@ -121,6 +121,14 @@ describe('a world', () => {
     expect(Array.from(observed.images.keys()).sort()).toEqual(['/images/n', 'l0', 'l2'])
   })
 
+  it('that is shut off is active where libvirt says, or else where the chain says', () => {
+    const world = shutOff(picture)
+    const moved: World = { ...world, boot: { ...world.boot, path: '/images/l1' } }
+    expect(right(observeChain(moved, parsed.chain)).active).toBe('l2')
+    const kept: World = { ...moved, boot: { ...moved.boot, keeper: 'libvirt' } }
+    expect(right(observeChain(kept, parsed.chain)).active).toBe('l1')
+  })
+
   it('that dangles is observed as no chain', () => {
     const done: World = after(shutOff(picture), [remove('l1')])
     expect(observeChain(done, parsed.chain)).toMatchObject({ left: [{ _tag: 'DanglingBacking', image: 'l2' }] })

@@ -1,4 +1,4 @@
-import type { FormatOptions, StorageOptions } from '../../call/qmp.js'
+import type { BlockdevCreate, FormatOptions, StorageOptions } from '../../call/qmp.js'
 import type { Chain } from '../../model/chain.js'
 import { pathOf } from '../../model/location.js'
 import type { Image } from '../../model/image.js'
@@ -7,6 +7,8 @@ import { digest } from '../identifier.js'
 import type { Placed } from '../new-image.js'
 import { dismiss } from './qmp-step.js'
 import { qmp } from './step.js'
+
+type CreateOptions = BlockdevCreate['arguments']['options']
 
 const storageName = ({ node, image }: Placed): string => node.storage ?? `${image.name}-storage`
 
@@ -20,21 +22,10 @@ const addStorage = (placed: Placed): Step => {
   return qmp({ execute: 'blockdev-add', arguments: options }, 'opens the file of the new image')
 }
 
-const create = (job: string, options: Parameters<typeof createCommand>[1], why: string): ReadonlyArray<Step> => [
+const create = (job: string, options: CreateOptions, why: string): ReadonlyArray<Step> => [
   qmp(createCommand(job, options), why, { _tag: 'QmpJob', job, status: 'concluded' }),
   dismiss(job),
 ]
-
-type CreateOptions =
-  | { readonly driver: 'file'; readonly filename: string; readonly size: number }
-  | {
-      readonly driver: 'qcow2'
-      readonly file: string
-      readonly size: number
-      readonly 'cluster-size'?: number
-      readonly 'backing-file'?: string
-      readonly 'backing-fmt'?: string
-    }
 
 const createCommand = (job: string, options: CreateOptions) =>
   ({ execute: 'blockdev-create', arguments: { 'job-id': job, options } }) as const
