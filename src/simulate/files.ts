@@ -11,7 +11,11 @@ export const keyOf = (path: string): string => (isAbsolute(path) ? normalPath(pa
 /** The inode that a path names, or nothing. */
 export const inodeOf = (world: World, path: string): string | undefined => lookup(world.paths, keyOf(path))
 
-/** The file at a path, or nothing. */
+/**
+ * The file at a path, or nothing.
+ *
+ * @since 0.1.0
+ */
 export const fileAt = (world: World, path: string): SimFile | undefined => {
   const inode = inodeOf(world, path)
   return inode === undefined ? undefined : lookup(world.files, inode)
@@ -24,7 +28,11 @@ export const fileOf = (world: World, inode: string): SimFile => {
   return file
 }
 
-/** Every path that names a file, in the order of their spelling. */
+/**
+ * Every path that names a file, in the order of their spelling.
+ *
+ * @since 0.1.0
+ */
 export const pathsOf = (world: World): ReadonlyArray<string> =>
   entriesOf(world.paths)
     .map(([path]) => path)
@@ -58,6 +66,18 @@ export const withFile = (world: World, inode: string, change: Partial<SimFile>):
   const moved = file.paths !== old.paths || file.header !== old.header
   const readers = moved ? note(note(world.readers, old, 'drop'), file, 'add') : world.readers
   return { ...world, readers, files: insert(world.files, inode, file) }
+}
+
+/**
+ * The world with what QEMU's user may do with a file changed: it may not be able to write an image that it has open for reading.
+ *
+ * The same world where there is no such file.
+ *
+ * @since 0.1.0
+ */
+export const withAccess = (world: World, path: string, access: SimFile['access']): World => {
+  const inode = inodeOf(world, path)
+  return inode === undefined ? world : withFile(world, inode, { access })
 }
 
 /** The world with another backing string in an image's header. */

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest'
 
-import { liveChain } from 'backing-chain/simulate'
+import { liveChain, withAccess } from 'backing-chain/simulate'
 import type { World } from 'backing-chain/simulate'
 import {
   after,
@@ -130,6 +130,15 @@ describe('QEMU dies', () => {
     const fault = faultOf(world, [commitJob({ device: 'l3', top: 'l2', base: 'l1', header: `/${'x'.repeat(1023)}` })])
     expect(fault).toMatchObject({ _tag: 'Crash', world: { qemu: undefined } })
     if (fault._tag === 'Crash') expect(headers(fault.world)).toEqual(absolute)
+  })
+
+  it('where it may not write the overlay of an intermediate commit', () => {
+    const job = commitJob({ device: 'l3', top: 'l1', base: 'l0', header: '/images/l0' })
+    const fault = faultOf(withAccess(host(four), '/images/l2', 'read-only'), [job])
+    expect(fault).toMatchObject({ _tag: 'Crash', world: { qemu: undefined } })
+    expect(refusalOf(withAccess(host(four), '/images/l0', 'read-only'), [job])).toBe(
+      "Could not open '/images/l0': Permission denied",
+    )
   })
 
   it('where it makes up that string itself on a deep chain', () => {
