@@ -20,6 +20,7 @@ import {
   fileView,
   guestView,
   kill,
+  killsFinalizing,
   liveChain,
   observeChain,
   perform,
@@ -205,19 +206,39 @@ export const assertPlanSimulates = (plan: Plan, contents: Contents, meanwhile: M
   assertFiles(plan, contents, world)
 }
 
-/** The guest, killed and started again: from libvirt's definition, or from the image that the caller saw it use. */
-const startedAgain = (world: World): World | undefined => {
-  const used = liveChain(world).at(-1)
+/** The guest of a world whose QEMU is dead, started again: from libvirt's definition, or from the image that it used. */
+const viewAgain = (dead: World, used: World): Layer | undefined => {
+  const active = liveChain(used).at(-1)
   const source =
-    world.boot.keeper === 'caller' && used !== undefined && isFormat(used.format)
-      ? { path: used.path, format: used.format }
+    dead.boot.keeper === 'caller' && active !== undefined && isFormat(active.format)
+      ? { path: active.path, format: active.format }
       : undefined
-  const started = start(kill(world), source)
-  return E.isRight(started) ? started.right : undefined
+  const started = start(dead, source)
+  return E.isRight(started) ? guestView(started.right) : undefined
+}
+
+/** True where the next thing that happens is the call that finalizes a job. */
+const finalizesNext = (plan: Plan, trace: Trace, index: number): boolean => {
+  const [moment, next] = [trace.moments[index], trace.moments[index + 1]]
+  const call = next === undefined ? undefined : plan.steps[next.step]?.call
+  return (
+    next?.what === 'call' &&
+    next.step !== moment?.step &&
+    call?._tag === 'Qmp' &&
+    call.command.execute === 'job-finalize'
+  )
+}
+
+/** What a kill can leave at a moment: between two calls, and inside the one that finalizes a job. */
+const deadAt = (plan: Plan, trace: Trace, index: number): ReadonlyArray<World> => {
+  const world = trace.moments[index]?.world
+  if (world === undefined) return []
+  return [kill(world), ...(finalizesNext(plan, trace, index) ? killsFinalizing(world) : [])]
 }
 
 /**
- * Throws unless the guest, killed with its QEMU at any moment of a plan and started again, reads what it read.
+ * Throws unless the guest, killed with its QEMU at any moment of a plan and started again, reads what it read; a moment
+ * is also the middle of the call that finalizes a job, with the header rewritten and nothing flushed since.
  *
  * A plan through libvirt is excused where it assumes `NoKillBeforeFlush`, between the end of its job and the flush.
  *
@@ -227,15 +248,16 @@ export const assertPlanSurvivesKill = (plan: Plan, contents: Contents, meanwhile
   if (!sameAsAssumed(plan, contents) || plan.assumes.some(({ _tag }) => _tag === 'NoKillBeforeFlush')) return
   const trace = simulate(plan, contents, meanwhile)
   let expected = viewOf(plan.before, contents) ?? emptyLayer(0)
-  for (const moment of trace.moments) {
+  for (const [index, moment] of trace.moments.entries()) {
     if (moment.run !== undefined) expected = written(expected, [moment.run])
-    const again = startedAgain(moment.world)
-    const seen = again === undefined ? undefined : guestView(again)
-    if (seen === undefined || !equalViews(seen, expected))
-      fail(
-        plan,
-        contents,
-        `killed after ${moment.what} of step ${moment.step}, the guest reads ${shown(seen)} and not ${shown(expected)}`,
-      )
+    for (const dead of deadAt(plan, trace, index)) {
+      const seen = viewAgain(dead, moment.world)
+      if (seen === undefined || !equalViews(seen, expected))
+        fail(
+          plan,
+          contents,
+          `killed after ${moment.what} of step ${moment.step}, the guest reads ${shown(seen)} and not ${shown(expected)}`,
+        )
+    }
   }
 }
