@@ -9,7 +9,8 @@ import type { XmlElement } from '../call/xml.js'
 export type GuestState = 'running' | 'paused' | 'shut-off'
 
 /**
- * A block job that is under way on the disk: the images it works on, base first, its overlay or destination left out.
+ * A block job that is under way on the disk. `images` are those that it works on, base first: of a commit from its base to
+ * its top, of a pull from the image above its base to the one that it pulls into, of a copy or backup the active one.
  *
  * @since 0.1.0
  */
