@@ -16,6 +16,10 @@ export const element = (
   children: XmlElement['children'] = [],
 ): XmlElement => ({ name, attributes, children })
 
+/** The first element inside of that name. */
+export const childOf = (of: XmlElement, name: string): XmlElement | undefined =>
+  of.children.find((child): child is XmlElement => typeof child === 'object' && child.name === name)
+
 const escaped: { readonly [character: string]: string } = {
   '&': '&amp;',
   '<': '&lt;',

@@ -2,6 +2,7 @@ import { isNonEmpty } from 'fp-ts/lib/ReadonlyArray.js'
 import type { ReadonlyNonEmptyArray } from 'fp-ts/lib/ReadonlyNonEmptyArray.js'
 
 import type { Chain } from './chain.js'
+import { knownReaders } from './image.js'
 import type { Image, ImageName } from './image.js'
 
 /**
@@ -106,10 +107,10 @@ export type Reader =
  * @since 0.1.0
  */
 export const readersOf = (chain: Chain, image: string): ReadonlyArray<Reader> => {
-  const others = imageOf(chain, image)?.otherReaders ?? []
+  const read = imageOf(chain, image)
   return [
     ...overlaysOf(chain, image).map((overlay): Reader => ({ _tag: 'Overlay', image: overlay.name })),
-    ...(others === 'unknown' ? [] : others.map((reader): Reader => ({ _tag: 'Other', reader }))),
+    ...(read === undefined ? [] : knownReaders(read)).map((reader): Reader => ({ _tag: 'Other', reader })),
   ]
 }
 

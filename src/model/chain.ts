@@ -6,8 +6,7 @@ import { imageProblems, makeImage } from './chain-image.js'
 import type { ModelError } from './chain-error.js'
 import { normalPath } from './header.js'
 import { locationString } from './location.js'
-import type { Location } from './location.js'
-import { isImageName } from './image.js'
+import { isImageName, placesOf } from './image.js'
 import type { Image, ImageDescription, ImageName } from './image.js'
 
 /**
@@ -107,10 +106,6 @@ export const chain = (
     ? E.left(isNonEmpty(problems) ? problems : [{ _tag: 'ActiveMissing', active }])
     : E.right(brandChain(disk, images, active))
 }
-
-/** What an image takes up: its own place and that of its data file, by their plain spelling. */
-const placesOf = ({ location, dataFile }: Image): ReadonlyArray<Location> =>
-  dataFile === undefined ? [location] : [location, dataFile.location]
 
 const sharingProblems = (images: ReadonlyMap<string, Image>): ReadonlyArray<ModelError> => {
   const problems: Array<ModelError> = []

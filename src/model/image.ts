@@ -126,3 +126,15 @@ export interface ImageDescription {
  * @since 0.1.0
  */
 export const isImageName = (name: string): name is ImageName => name !== '' && !name.includes('\0')
+
+/** True for an image whose data are stored encrypted. */
+export const isEncrypted = (image: Partial<Pick<Image, 'encryption'>> & Pick<Image, 'format'>): boolean =>
+  image.encryption !== undefined || image.format === 'luks'
+
+/** Who else is known to read an image, outside the chain value. */
+export const knownReaders = ({ otherReaders }: Image): ReadonlyArray<string> =>
+  otherReaders === 'unknown' ? [] : otherReaders
+
+/** What an image takes up: its own place, and that of its data file. */
+export const placesOf = ({ location, dataFile }: Image): ReadonlyArray<Location> =>
+  dataFile === undefined ? [location] : [location, dataFile.location]

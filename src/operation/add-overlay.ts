@@ -68,12 +68,13 @@ const planOf = (outcome: OverlayOutcome, points: ReadonlyArray<PointOutcome>): P
   const { job, placed, after } = outcome
   const { chain, hypervisor, active } = job
   const offline = hypervisor.via === 'qemu-img'
+  const steps = stepsOf(outcome)
   return {
     operation: 'addOverlay',
     via: hypervisor.via,
     before: chain,
     after,
-    steps: stepsOf(outcome),
+    steps,
     contents: [{ image: placed.image.name, span: [], sizeBytes: placed.image.sizeBytes }],
     fates: fatesOf(chain, after, [[placed.image.name, 'created']]),
     points,
@@ -89,7 +90,7 @@ const planOf = (outcome: OverlayOutcome, points: ReadonlyArray<PointOutcome>): P
       }),
       ...bitmapAssumptions(carriesBitmaps(hypervisor, job.request.overlay) ? [] : [active]),
       ...savedAssumption(hypervisor),
-      ...startAssumption(hypervisor, after, stepsOf(outcome)),
+      ...startAssumption(hypervisor, after, steps),
     ],
   }
 }

@@ -4,7 +4,7 @@ import { activeImage, activePath, backingOf, path } from '../model/chain-query.j
 import { refuse } from '../plan/refusal.js'
 import type { Alternative, Refusal } from '../plan/refusal.js'
 import { reachOf, reachThrough } from './backing-string.js'
-import { overwritten, repointedBy } from './commit-job.js'
+import { overwritten } from './commit-job.js'
 import type { CommitJob } from './commit-job.js'
 import type { Guard } from './guard.js'
 import { addressGuard, capabilityGuard, guestStateGuard, jobGuard, xmlGuard } from './guard-host.js'
@@ -36,7 +36,7 @@ export const commitFeatures = (job: CommitJob): ReadonlyArray<Feature> => {
 const staysRelative = (job: CommitJob): boolean => {
   if (job.active === 'yes') return false
   const below = reachOf(job.chain, job.top, job.base)
-  return repointedBy(job).qemu.some((overlay) => reachThrough(overlay, below).relative === 'all the way')
+  return job.repointed.qemu.some((overlay) => reachThrough(overlay, below).relative === 'all the way')
 }
 
 const pivotGuard: Guard<CommitJob> = ({ active, request, chain, top }) => {
@@ -56,7 +56,7 @@ const commitSharedGuard: Guard<CommitJob> = (job) => {
   const inside = new Set(job.span.map(({ name }) => String(name)))
   const shared = sharedGuard(job.chain, job.active === 'yes' ? job.span : overwritten(job), inside)
   if (shared !== undefined || job.active === 'yes') return shared
-  const { qemu, header } = repointedBy(job)
+  const { qemu, header } = job.repointed
   const read = sharedGuard(job.chain, [...qemu, ...header], new Set(job.chain.images.keys()))
   if (read !== undefined || job.request.leftovers !== 'remove') return read
   const overlays = new Set([...inside, ...job.overlays.map(({ name }) => String(name))])
@@ -64,7 +64,7 @@ const commitSharedGuard: Guard<CommitJob> = (job) => {
 }
 
 const formatGuard: Guard<CommitJob> = (job) => {
-  const { qemu, header } = repointedBy(job)
+  const { qemu, header } = job.repointed
   const fixed = [...qemu, ...header].find(({ format }) => traitsOf(format).holds !== 'overlay')
   return fixed === undefined
     ? undefined
@@ -95,7 +95,7 @@ const activeSizeGuard: Guard<CommitJob> = (job) => {
  */
 const shortTopGuard: Guard<CommitJob> = (job) => {
   const { base, top } = job
-  const { qemu, header } = repointedBy(job)
+  const { qemu, header } = job.repointed
   for (const overlay of [...qemu, ...header]) {
     const needBytes = Math.min(overlay.sizeBytes, base.sizeBytes)
     if (top.sizeBytes >= needBytes) continue
@@ -122,7 +122,7 @@ const commitSnapshotGuard: Guard<CommitJob> = (job) => {
     'they stay in an image that is written under or goes, and read what lies below them now',
   )
   if (lost !== undefined || job.top.sizeBytes >= job.base.sizeBytes) return lost
-  const { qemu, header } = repointedBy(job)
+  const { qemu, header } = job.repointed
   return internalSnapshotGuard(
     job.request,
     [...qemu, ...header],
@@ -136,7 +136,7 @@ const commitBitmapGuard: Guard<CommitJob> = ({ hypervisor, base, span, request }
 
 const commitAddressGuard: Guard<CommitJob> = (job) => {
   const via = job.hypervisor.via
-  const { qemu, header } = repointedBy(job)
+  const { qemu, header } = job.repointed
   const own = via === 'qmp' ? [activeImage(job.chain), job.top, job.base, ...qemu] : [job.base, job.top, ...qemu]
   return addressGuard(via, own) ?? addressGuard('qemu-img', header) ?? secretGuard('qemu-img', header)
 }

@@ -19,6 +19,13 @@ export interface CommitJob {
   readonly span: ReadonlyNonEmptyArray<Image>
   readonly overlays: ReadonlyArray<Image>
   readonly active: 'yes' | 'no'
+  readonly repointed: Repointed
+}
+
+/** The overlays of the top that QEMU repoints itself, and those whose headers the plan rewrites. */
+export interface Repointed {
+  readonly qemu: ReadonlyArray<Image>
+  readonly header: ReadonlyArray<Image>
 }
 
 /** The images that a commit writes or makes meaningless: all but the top, whose own view stays as it was. */
@@ -28,9 +35,7 @@ export const overwritten = (job: CommitJob): ReadonlyArray<Image> => job.span.sl
  * The overlays of the top that have to read the base afterwards: the one on the active path and those that the same QEMU
  * has open, which QEMU repoints itself; and all others where the top's file goes, or where the guest is off.
  */
-export const repointedBy = (
-  job: CommitJob,
-): { readonly qemu: ReadonlyArray<Image>; readonly header: ReadonlyArray<Image> } => {
+const repointedBy = (job: Omit<CommitJob, 'repointed'>): Repointed => {
   if (job.active === 'yes') return { qemu: [], header: [] }
   if (job.hypervisor.via === 'qemu-img') return { qemu: [], header: job.overlays }
   const onPath = new Set(activePath(job.chain).map(({ name }) => String(name)))
@@ -55,5 +60,7 @@ export const resolveCommit = (
   const found = base.name === top.name ? undefined : span(chain, base.name, top.name)
   if (found === undefined) return E.left(refuse({ _tag: 'TopNotAboveBase', top: top.name, base: base.name }))
   const active = top.name === chain.active ? 'yes' : 'no'
-  return E.right({ chain, request, hypervisor, base, top, span: found, overlays: overlaysOf(chain, top.name), active })
+  const overlays = overlaysOf(chain, top.name)
+  const job = { chain, request, hypervisor, base, top, span: found, overlays, active } as const
+  return E.right({ ...job, repointed: repointedBy(job) })
 }

@@ -2,12 +2,12 @@ import * as E from 'fp-ts/lib/Either.js'
 
 import { withImages } from '../model/chain.js'
 import type { Chain } from '../model/chain.js'
+import { knownReaders } from '../model/image.js'
 import type { Backing, Image } from '../model/image.js'
 import { refuse } from '../plan/refusal.js'
 import type { Refusal } from '../plan/refusal.js'
 import { asStored, backingOfReach, reachOf, reachThrough } from './backing-string.js'
 import { collapse } from './collapse.js'
-import { repointedBy } from './commit-job.js'
 import type { CommitJob } from './commit-job.js'
 import { settleNodes, withoutNodes } from './live.js'
 import { pointImages } from './points.js'
@@ -25,7 +25,7 @@ export interface CommitOutcome {
 
 /** The one string that QEMU writes into every overlay that it has open, or a refusal where they would need two. */
 const oneString = (job: CommitJob, backings: ReadonlyMap<string, Backing>): Refusal | undefined => {
-  const strings = new Set(repointedBy(job).qemu.map(({ name }) => backings.get(name)?.header))
+  const strings = new Set(job.repointed.qemu.map(({ name }) => backings.get(name)?.header))
   const why = 'QEMU writes one string into every overlay that it has open, and here they differ'
   return strings.size > 1
     ? refuse({ _tag: 'BackingStringUnknown', image: job.top.name, backing: job.base.name, why })
@@ -34,7 +34,7 @@ const oneString = (job: CommitJob, backings: ReadonlyMap<string, Backing>): Refu
 
 /** The backing of every overlay that is repointed. */
 export const newBackings = (job: CommitJob): E.Either<Refusal, ReadonlyMap<string, Backing>> => {
-  const { qemu, header } = repointedBy(job)
+  const { qemu, header } = job.repointed
   const below = reachOf(job.chain, job.top, job.base)
   const backings = new Map<string, Backing>()
   for (const [by, overlays] of [['qemu', qemu] as const, ['header', header] as const]) {
@@ -51,8 +51,7 @@ export const newBackings = (job: CommitJob): E.Either<Refusal, ReadonlyMap<strin
 /** The top's file stays where it alone holds what somebody needs, which a base that is larger does not show. */
 const neededOf = ({ request, top, base }: CommitJob): ReadonlySet<string> => {
   const held = pointImages(request.points ?? []).has(top.name) && base.sizeBytes > top.sizeBytes
-  const read = top.otherReaders !== 'unknown' && top.otherReaders.length > 0
-  return new Set(held || read ? [top.name] : [])
+  return new Set(held || knownReaders(top).length > 0 ? [top.name] : [])
 }
 
 /** The chain after a commit, and what falls off it. */

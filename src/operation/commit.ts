@@ -5,7 +5,6 @@ import type { Chain } from '../model/chain.js'
 import type { Image } from '../model/image.js'
 import type { Hypervisor } from '../plan/hypervisor.js'
 import type { Plan, PointOutcome } from '../plan/plan.js'
-import { refuse } from '../plan/refusal.js'
 import type { Refusal } from '../plan/refusal.js'
 import {
   assumptionsOf,
@@ -17,14 +16,14 @@ import {
   startAssumption,
 } from './assumptions.js'
 import { commitFeatures, commitGuards } from './commit-guard.js'
-import { overwritten, repointedBy, resolveCommit } from './commit-job.js'
+import { overwritten, resolveCommit } from './commit-job.js'
 import type { CommitJob } from './commit-job.js'
 import { newBackings, settle } from './commit-outcome.js'
 import type { CommitOutcome } from './commit-outcome.js'
 import { libvirtCommit } from './dialect/libvirt-commit.js'
 import { qemuImgCommit } from './dialect/qemu-img-commit.js'
 import { qmpCommit } from './dialect/qmp-commit.js'
-import { fatesOf } from './fates.js'
+import { fatesOf, removedMarks } from './fates.js'
 import type { Mark } from './fates.js'
 import { guarded } from './guard.js'
 import { carriesBitmaps } from './guard-loss.js'
@@ -32,24 +31,21 @@ import { pointOutcomes } from './points.js'
 import type { CommitRequest, ShallowCommitRequest } from './request.js'
 
 /** Where a point in time is after a commit: whatever was written over is gone, and the base now shows the top's. */
-const holderOf =
-  ({ job, after }: CommitOutcome) =>
-  (was: Image): Image | undefined => {
-    if (overwritten(job).some(({ name }) => name === was.name)) return undefined
-    return after.images.get(was.name) ?? after.images.get(job.base.name)
-  }
+const holderOf = ({ job, after }: CommitOutcome): ((was: Image) => Image | undefined) => {
+  const gone = new Set(overwritten(job).map(({ name }) => name))
+  return ({ name }) => (gone.has(name) ? undefined : (after.images.get(name) ?? after.images.get(job.base.name)))
+}
 
 const marksOf = ({ job, backings, dropped }: CommitOutcome): ReadonlyArray<Mark> => {
   const above = job.span.slice(1, -1).map(({ name }): Mark => [name, 'invalid'])
   const gone = dropped.some(({ name }) => name === job.top.name)
   const top: ReadonlyArray<Mark> = gone ? [[job.top.name, job.active === 'yes' ? 'invalid' : 'redundant']] : []
-  const removed = job.request.leftovers === 'remove' ? dropped.filter(({ location }) => location._tag === 'File') : []
   return [
     [job.base.name, 'written'],
     ...Array.from(backings.keys(), (name): Mark => [name, 'repointed']),
     ...above,
     ...top,
-    ...removed.map(({ name }): Mark => [name, 'removed']),
+    ...removedMarks(job.request, dropped),
   ]
 }
 
@@ -65,9 +61,8 @@ const stepsOf = (outcome: CommitOutcome): Plan['steps'] => {
   }
 }
 
-const assumesOf = (outcome: CommitOutcome): Plan['assumes'] => {
-  const { job, dropped, after } = outcome
-  const { qemu, header } = repointedBy(job)
+const assumesOf = ({ job, dropped, after }: CommitOutcome, steps: Plan['steps']): Plan['assumes'] => {
+  const { qemu, header } = job.repointed
   const { chain, hypervisor, base, span, top } = job
   const offline = hypervisor.via === 'qemu-img'
   const gone = job.request.leftovers === 'remove' ? dropped.filter(({ name }) => name === top.name) : []
@@ -84,24 +79,25 @@ const assumesOf = (outcome: CommitOutcome): Plan['assumes'] => {
     ...snapshotAssumptions(span.slice(1)),
     ...(hypervisor.via === 'libvirt' ? killAssumptions(qemu) : []),
     ...savedAssumption(hypervisor),
-    ...(after.active === chain.active && !offline ? [] : startAssumption(hypervisor, after, stepsOf(outcome))),
+    ...(after.active === chain.active && !offline ? [] : startAssumption(hypervisor, after, steps)),
   ]
 }
 
 const planOf = (outcome: CommitOutcome, points: ReadonlyArray<PointOutcome>): Plan => {
   const { job, after } = outcome
   const sizeBytes = Math.max(job.base.sizeBytes, job.top.sizeBytes)
+  const steps = stepsOf(outcome)
   return {
     operation: 'commit',
     via: job.hypervisor.via,
     before: job.chain,
     after,
-    steps: stepsOf(outcome),
+    steps,
     contents: [{ image: job.base.name, span: job.span.map(({ name }) => name), sizeBytes }],
     fates: fatesOf(job.chain, after, marksOf(outcome)),
     points,
     requires: commitFeatures(job),
-    assumes: assumesOf(outcome),
+    assumes: assumesOf(outcome, steps),
   }
 }
 
@@ -168,6 +164,5 @@ export const shallowCommit = (
   hypervisor: Hypervisor,
 ): E.Either<Refusal, Plan> => {
   const top = chain.images.get(request.top)
-  if (top !== undefined && top.backing === undefined) return E.left(refuse({ _tag: 'NothingBelow', image: top.name }))
   return commit(chain, top?.backing === undefined ? request : { ...request, base: top.backing.image }, hypervisor)
 }

@@ -1,5 +1,6 @@
 import type { Feature } from '../call/capability.js'
 import { activePath, backingOf } from '../model/chain-query.js'
+import { isEncrypted } from '../model/image.js'
 import { pathOf } from '../model/location.js'
 import type { Refusal } from '../plan/refusal.js'
 import { refuse } from '../plan/refusal.js'
@@ -74,10 +75,11 @@ const copyFilterGuard: Guard<CopyJob> = ({ hypervisor, chain, active }): Refusal
 /** Through a monitor the plan opens what QEMU does not have open; that has to be files or devices, and no secrets. */
 const openGuard: Guard<CopyJob> = ({ chain, hypervisor, below }) => {
   if (hypervisor.via !== 'qmp') return undefined
-  for (const { name, location, encryption, format } of closedBelow(chain, below)) {
+  for (const image of closedBelow(chain, below)) {
+    const { name, location } = image
     const path = pathOf(location)
     if (path !== undefined && !path.startsWith('/')) return refuse({ _tag: 'PathNotAbsolute', image: name, path })
-    const secret = encryption !== undefined || format === 'luks'
+    const secret = isEncrypted(image)
     const why = secret
       ? 'to open it QEMU would have to be given its secret'
       : 'a plan opens files and block devices only'

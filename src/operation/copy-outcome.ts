@@ -1,6 +1,7 @@
 import { withImages } from '../model/chain.js'
 import type { Chain } from '../model/chain.js'
 import { activePath } from '../model/chain-query.js'
+import { knownReaders } from '../model/image.js'
 import type { Image, LiveNode } from '../model/image.js'
 import { dropUnread } from './collapse.js'
 import { closedBelow } from './copy-job.js'
@@ -28,8 +29,7 @@ const withNode = (images: Map<string, Image>, name: string, node: LiveNode | und
 
 const stays = (job: CopyJob) => {
   const points = pointImages(job.request.points ?? [])
-  return ({ name, otherReaders }: Image): boolean =>
-    points.has(name) || (otherReaders !== 'unknown' && otherReaders.length > 0)
+  return (image: Image): boolean => points.has(image.name) || knownReaders(image).length > 0
 }
 
 /** Through a monitor the plan opens what lies under the copy itself, down to the first image that QEMU has open. */

@@ -22,7 +22,7 @@ import type { CopyOutcome } from './copy-outcome.js'
 import { libvirtCopy } from './dialect/libvirt-copy.js'
 import { qemuImgCopy } from './dialect/qemu-img-copy.js'
 import { qmpCopy } from './dialect/qmp-copy.js'
-import { fatesOf } from './fates.js'
+import { fatesOf, removedMarks } from './fates.js'
 import type { Mark } from './fates.js'
 import { guarded } from './guard.js'
 import { carriesBitmaps } from './guard-loss.js'
@@ -43,11 +43,10 @@ const stepsOf = (outcome: CopyOutcome): Plan['steps'] => {
 }
 
 const marksOf = ({ job, placed, dropped }: CopyOutcome): ReadonlyArray<Mark> => {
-  const removed = job.request.leftovers === 'remove' ? dropped.filter(({ location }) => location._tag === 'File') : []
   return [
     [placed.image.name, 'created'],
     ...dropped.map(({ name }): Mark => [name, 'redundant']),
-    ...removed.map(({ name }): Mark => [name, 'removed']),
+    ...removedMarks(job.request, dropped),
   ]
 }
 
@@ -58,8 +57,7 @@ const sameContents = ({ chain, request, active, below }: CopyJob): ReadonlyArray
     : [{ _tag: 'SameContents', left: own.name, right: below.name }]
 }
 
-const assumesOf = (outcome: CopyOutcome): Plan['assumes'] => {
-  const { job, placed, dropped, after } = outcome
+const assumesOf = ({ job, placed, dropped, after }: CopyOutcome, steps: Plan['steps']): Plan['assumes'] => {
   const { chain, hypervisor, active, request } = job
   const offline = hypervisor.via === 'qemu-img'
   return [
@@ -75,24 +73,25 @@ const assumesOf = (outcome: CopyOutcome): Plan['assumes'] => {
     ...(request.end === 'pivot' ? bitmapAssumptions(carriesBitmaps(hypervisor, request.to) ? [] : [active]) : []),
     ...(request.leftovers === 'remove' ? snapshotAssumptions(dropped) : []),
     ...savedAssumption(hypervisor),
-    ...(after.active === chain.active ? [] : startAssumption(hypervisor, after, stepsOf(outcome))),
+    ...(after.active === chain.active ? [] : startAssumption(hypervisor, after, steps)),
   ]
 }
 
 const planOf = (outcome: CopyOutcome, points: ReadonlyArray<PointOutcome>): Plan => {
   const { job, placed, after } = outcome
   const span = job.span.map(({ name }) => name)
+  const steps = stepsOf(outcome)
   return {
     operation: 'copy',
     via: job.hypervisor.via,
     before: job.chain,
     after,
-    steps: stepsOf(outcome),
+    steps,
     contents: [{ image: placed.image.name, span, sizeBytes: placed.image.sizeBytes }],
     fates: fatesOf(job.chain, after, marksOf(outcome)),
     points,
     requires: copyFeatures(job),
-    assumes: assumesOf(outcome),
+    assumes: assumesOf(outcome, steps),
   }
 }
 

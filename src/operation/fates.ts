@@ -2,7 +2,9 @@ import { isNonEmpty } from 'fp-ts/lib/ReadonlyArray.js'
 import type { ReadonlyNonEmptyArray } from 'fp-ts/lib/ReadonlyNonEmptyArray.js'
 
 import type { Chain } from '../model/chain.js'
+import type { Image } from '../model/image.js'
 import type { Fate } from '../plan/fate.js'
+import type { CommonRequest } from './request.js'
 
 /** A fate of one image. */
 export type Mark = readonly [image: string, fate: Fate]
@@ -22,3 +24,9 @@ export const fatesOf = (
   }
   return fates
 }
+
+/** That files go, where the caller wants them to: what is not a file is left to whoever made it. */
+export const removedMarks = ({ leftovers }: CommonRequest, dropped: ReadonlyArray<Image>): ReadonlyArray<Mark> =>
+  leftovers === 'remove'
+    ? dropped.filter(({ location }) => location._tag === 'File').map(({ name }) => [name, 'removed'])
+    : []

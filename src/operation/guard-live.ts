@@ -3,8 +3,9 @@ import { activeImage, activePath } from '../model/chain-query.js'
 import { traitsOf } from '../model/format.js'
 import { normalPath } from '../model/header.js'
 import { locationString } from '../model/location.js'
+import { isEncrypted, placesOf } from '../model/image.js'
 import type { Image } from '../model/image.js'
-import type { XmlElement } from '../call/xml.js'
+import { childOf } from '../call/xml.js'
 import type { Definition, Hypervisor } from '../plan/hypervisor.js'
 import { refuse } from '../plan/refusal.js'
 import type { Refusal } from '../plan/refusal.js'
@@ -54,14 +55,11 @@ export const pausedPullGuard = ({ via, guest }: Hypervisor): Refusal | undefined
 
 /** Refuses encrypted images where only a bare command line is planned: it would have to carry the secret. */
 export const secretGuard = (via: Hypervisor['via'], images: ReadonlyArray<Image>): Refusal | undefined => {
-  const found = images.find(({ encryption, format }) => encryption !== undefined || format === 'luks')
+  const found = images.find(isEncrypted)
   if (via !== 'qemu-img' || found === undefined) return undefined
   const why = `${JSON.stringify(String(found.name))} is encrypted, and qemu-img would have to be given its secret`
   return refuse({ _tag: 'NotThisWay', via, why }, [{ _tag: 'Via', via: 'qmp', guest: ['running', 'paused'] }])
 }
-
-const childOf = (of: XmlElement, name: string): XmlElement | undefined =>
-  of.children.find((child): child is XmlElement => typeof child === 'object' && child.name === name)
 
 /** What is wrong with a definition that is to be mended; nothing where it can be. */
 const unmendable = (
@@ -96,10 +94,10 @@ export const definitionGuard = (
 /** Refuses to remove files by relative paths: whoever executes the plan may stand in another directory. */
 export const removalGuard = ({ leftovers }: CommonRequest, images: ReadonlyArray<Image>): Refusal | undefined => {
   if (leftovers !== 'remove') return undefined
-  for (const { name, location, dataFile } of images) {
-    for (const where of [location, ...(dataFile === undefined ? [] : [dataFile.location])])
+  for (const image of images) {
+    for (const where of placesOf(image))
       if (where._tag === 'File' && !where.path.startsWith('/'))
-        return refuse({ _tag: 'PathNotAbsolute', image: name, path: where.path }, [{ _tag: 'KeepLeftovers' }])
+        return refuse({ _tag: 'PathNotAbsolute', image: image.name, path: where.path }, [{ _tag: 'KeepLeftovers' }])
   }
   return undefined
 }

@@ -1,6 +1,7 @@
 import { isNonEmpty } from 'fp-ts/lib/ReadonlyArray.js'
 import type { Chain } from '../model/chain.js'
 import type { Reader } from '../model/chain-query.js'
+import { isEncrypted, knownReaders } from '../model/image.js'
 import type { Image } from '../model/image.js'
 import type { Hypervisor } from '../plan/hypervisor.js'
 import { refuse } from '../plan/refusal.js'
@@ -19,10 +20,11 @@ export const sharedGuard = (
   for (const { name } of written) outside.set(name, [])
   for (const { name, backing } of chain.images.values())
     if (backing !== undefined && !inside.has(name)) outside.get(backing.image)?.push({ _tag: 'Overlay', image: name })
-  for (const { name, otherReaders } of written) {
+  for (const image of written) {
+    const { name } = image
     const readers: ReadonlyArray<Reader> = [
       ...(outside.get(name) ?? []),
-      ...(otherReaders === 'unknown' ? [] : otherReaders.map((reader): Reader => ({ _tag: 'Other', reader }))),
+      ...knownReaders(image).map((reader): Reader => ({ _tag: 'Other', reader })),
     ]
     if (isNonEmpty(readers))
       return refuse({ _tag: 'ImageShared', image: name, readers }, waysAroundSharing(chain, inside))
@@ -76,14 +78,11 @@ export const carriesBitmaps = (
   into.format === 'qcow2' &&
   into.version !== 2
 
-const isEncrypted = (image: { readonly encryption?: unknown; readonly format: string }): boolean =>
-  image.encryption !== undefined || image.format === 'luks'
-
 /** Refuses to write what lies encrypted into an image that is not. */
 export const plaintextGuard = (
   request: CommonRequest,
   images: ReadonlyArray<Image>,
-  to: { readonly name: string; readonly encryption?: 'luks' | 'aes' | undefined; readonly format: string },
+  to: { readonly name: string } & Parameters<typeof isEncrypted>[0],
 ): Refusal | undefined => {
   const from = images.filter(isEncrypted).map(({ name }) => name)
   return !isNonEmpty(from) || isEncrypted(to) || accepted(request, 'PlaintextLeak')

@@ -3,7 +3,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { Chain } from '../model/chain.js'
 import { traitsOf } from '../model/format.js'
 import { headerReaches, normalPath } from '../model/header.js'
-import { isImageName } from '../model/image.js'
+import { isImageName, placesOf } from '../model/image.js'
 import type { Backing, Image, ImageName, LiveNode } from '../model/image.js'
 import { locationString, pathOf } from '../model/location.js'
 import type { Assumption } from '../plan/assumption.js'
@@ -11,6 +11,8 @@ import type { Hypervisor } from '../plan/hypervisor.js'
 import { refuse } from '../plan/refusal.js'
 import type { Refusal } from '../plan/refusal.js'
 import { checkedBacking } from './backing-string.js'
+import { firstRefusal } from './guard.js'
+import type { Guard } from './guard.js'
 import { xmlGuard } from './guard-host.js'
 import { identifierProblem, nodeNames, takenNodes } from './identifier.js'
 import type { NewImage } from './request.js'
@@ -24,7 +26,7 @@ export interface Place {
   readonly below: Image | undefined
 }
 
-type Guard = (place: Place) => Refusal | undefined
+type PlaceGuard = Guard<Place>
 
 const wrong = (
   { wanted }: Place,
@@ -32,23 +34,21 @@ const wrong = (
   detail: string,
 ): Refusal => refuse({ _tag: 'DestinationWrong', name: wanted.name, why, detail })
 
-const nameGuard: Guard = ({ chain, wanted, below }) => {
+const nameGuard: PlaceGuard = ({ chain, wanted, below }) => {
   const taken = Array.from(chain.images.keys())
   const instead = [{ _tag: 'UseAnotherName', taken }] as const
   if (!isImageName(wanted.name) || chain.images.has(wanted.name))
     return refuse({ _tag: 'NameTaken', name: wanted.name, by: 'image' }, instead)
   const where = normalPath(locationString(wanted.location))
-  const holder = Array.from(chain.images.values()).find(({ location, dataFile }) =>
-    [location, ...(dataFile === undefined ? [] : [dataFile.location])].some(
-      (place) => normalPath(locationString(place)) === where,
-    ),
+  const holder = Array.from(chain.images.values()).find((image) =>
+    placesOf(image).some((place) => normalPath(locationString(place)) === where),
   )
   if (holder === undefined) return undefined
   const by = holder.name === below?.name ? 'own backing' : 'location'
   return refuse({ _tag: 'NameTaken', name: where, by }, instead)
 }
 
-const locationGuard: Guard = (place) => {
+const locationGuard: PlaceGuard = (place) => {
   const { location } = place.wanted
   const path = pathOf(location)
   if (path === undefined) {
@@ -63,7 +63,7 @@ const locationGuard: Guard = (place) => {
     : wrong(place, 'relative', 'a relative path means another file in another directory')
 }
 
-const foundGuard: Guard = (place) => {
+const foundGuard: PlaceGuard = (place) => {
   const { made, found } = place.wanted
   if (made === 'before')
     return found === 'nothing' ? wrong(place, 'missing', 'there is nothing at its path') : undefined
@@ -72,7 +72,7 @@ const foundGuard: Guard = (place) => {
     : undefined
 }
 
-const formatGuard: Guard = (place) => {
+const formatGuard: PlaceGuard = (place) => {
   const { wanted, below } = place
   if (below !== undefined && traitsOf(wanted.format).holds === 'base')
     return refuse({ _tag: 'FormatCannotHoldOverlay', image: wanted.name, format: wanted.format })
@@ -81,7 +81,7 @@ const formatGuard: Guard = (place) => {
     : wrong(place, 'format', 'new images are qcow2 or raw')
 }
 
-const sizeGuard: Guard = (place) => {
+const sizeGuard: PlaceGuard = (place) => {
   const { wanted, sizeBytes } = place
   const found = wanted.sizeBytes
   if (wanted.format === 'raw' && wanted.location._tag === 'BlockDevice' && found === undefined)
@@ -97,7 +97,7 @@ const sizeGuard: Guard = (place) => {
   return sizeBytes % 512 === 0 ? undefined : wrong(place, 'size', `${sizeBytes} is no multiple of 512`)
 }
 
-const clusterGuard: Guard = (place) => {
+const clusterGuard: PlaceGuard = (place) => {
   const { clusterBytes, format } = place.wanted
   if (clusterBytes === undefined) return undefined
   const fits = Number.isInteger(Math.log2(clusterBytes)) && clusterBytes >= 512 && clusterBytes <= 2097152
@@ -106,7 +106,7 @@ const clusterGuard: Guard = (place) => {
     : wrong(place, 'format', 'clusters are of qcow2, and of 512 bytes to 2 MiB by powers of two')
 }
 
-const headerGuard: Guard = (place) => {
+const headerGuard: PlaceGuard = (place) => {
   const { wanted, below } = place
   if (below === undefined && wanted.header !== undefined)
     return wrong(place, 'contents', 'an image with no backing file has no backing string')
@@ -126,7 +126,7 @@ const headerGuard: Guard = (place) => {
   ])
 }
 
-const nodeGuard: Guard = ({ chain, hypervisor, wanted }) => {
+const nodeGuard: PlaceGuard = ({ chain, hypervisor, wanted }) => {
   if (hypervisor.via !== 'qmp' || wanted.nodes === undefined) return undefined
   const { format, storage } = wanted.nodes
   const taken = takenNodes(chain)
@@ -138,7 +138,7 @@ const nodeGuard: Guard = ({ chain, hypervisor, wanted }) => {
   return format === storage ? refuse({ _tag: 'NameTaken', name: format, by: 'node' }) : undefined
 }
 
-const guards: ReadonlyArray<Guard> = [
+const guards: ReadonlyArray<PlaceGuard> = [
   nameGuard,
   locationGuard,
   foundGuard,
@@ -150,13 +150,7 @@ const guards: ReadonlyArray<Guard> = [
 ]
 
 /** What can be wrong with a new image, in this order: its name, location, file, format, size, clusters, backing string, nodes. */
-export const newImageGuard = (place: Place): Refusal | undefined => {
-  for (const guard of guards) {
-    const refusal = guard(place)
-    if (refusal !== undefined) return refusal
-  }
-  return undefined
-}
+export const newImageGuard: PlaceGuard = (place) => firstRefusal(guards, place)
 
 const backingOfNew = ({ wanted, below }: Place): E.Either<Refusal, Backing | undefined> =>
   below === undefined

@@ -1,6 +1,7 @@
 import type { Feature } from '../call/capability.js'
 import { activePath, backingOf, path } from '../model/chain-query.js'
 import { traitsOf } from '../model/format.js'
+import { knownReaders } from '../model/image.js'
 import type { Image } from '../model/image.js'
 import { refuse } from '../plan/refusal.js'
 import { reachOf } from './backing-string.js'
@@ -45,7 +46,7 @@ const wayGuard: Guard<PullJob> = (job) =>
 
 /** Somebody else who has the image open shuts QEMU out from writing it. */
 const readerGuard: Guard<PullJob> = ({ into }) => {
-  const [first, ...others] = into.otherReaders === 'unknown' ? [] : into.otherReaders
+  const [first, ...others] = knownReaders(into)
   if (first === undefined) return undefined
   const rest = others.map((reader) => ({ _tag: 'Other', reader }) as const)
   return refuse({ _tag: 'ImageShared', image: into.name, readers: [{ _tag: 'Other', reader: first }, ...rest] }, [

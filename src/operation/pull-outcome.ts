@@ -2,6 +2,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 
 import type { Chain } from '../model/chain.js'
+import { knownReaders } from '../model/image.js'
 import type { Backing, Image } from '../model/image.js'
 import type { Refusal } from '../plan/refusal.js'
 import { asStored, backingOfReach, reachOf } from './backing-string.js'
@@ -33,7 +34,7 @@ export const pullBacking = ({ chain, into, base, hypervisor }: PullJob): E.Eithe
 /** The chain after a pull, and what falls off it. */
 export const settlePull = (job: PullJob, backing: Backing | undefined): PullOutcome => {
   const points = pointImages(job.request.points ?? [])
-  const read = job.span.filter(({ otherReaders }) => otherReaders !== 'unknown' && otherReaders.length > 0)
+  const read = job.span.filter((image) => knownReaders(image).length > 0)
   const { after, dropped } = collapse({
     chain: job.chain,
     span: job.span,

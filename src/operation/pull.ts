@@ -17,7 +17,7 @@ import {
 import { libvirtPull } from './dialect/libvirt-pull.js'
 import { qemuImgPull } from './dialect/qemu-img-pull.js'
 import { qmpPull } from './dialect/qmp-pull.js'
-import { fatesOf } from './fates.js'
+import { fatesOf, removedMarks } from './fates.js'
 import type { Mark } from './fates.js'
 import { guarded } from './guard.js'
 import { pointOutcomes } from './points.js'
@@ -30,12 +30,11 @@ import type { PullRequest } from './request.js'
 
 const marksOf = ({ job, dropped }: PullOutcome): ReadonlyArray<Mark> => {
   const written: ReadonlyArray<Mark> = pulledUp(job).length === 0 ? [] : [[job.into.name, 'written']]
-  const removed = job.request.leftovers === 'remove' ? dropped.filter(({ location }) => location._tag === 'File') : []
   return [
     ...written,
     [job.into.name, 'repointed'],
     ...dropped.map(({ name }): Mark => [name, 'redundant']),
-    ...removed.map(({ name }): Mark => [name, 'removed']),
+    ...removedMarks(job.request, dropped),
   ]
 }
 
@@ -51,8 +50,7 @@ const stepsOf = (outcome: PullOutcome): Plan['steps'] => {
   }
 }
 
-const assumesOf = (outcome: PullOutcome): Plan['assumes'] => {
-  const { job, dropped, after } = outcome
+const assumesOf = ({ job, dropped, after }: PullOutcome, steps: Plan['steps']): Plan['assumes'] => {
   const { chain, hypervisor, into, span } = job
   const offline = hypervisor.via === 'qemu-img'
   return [
@@ -67,23 +65,24 @@ const assumesOf = (outcome: PullOutcome): Plan['assumes'] => {
     ...bitmapAssumptions(dropped),
     ...savedAssumption(hypervisor),
     ...(job.base !== undefined && pulledUp(job).length === 0 ? [] : snapshotAssumptions([into])),
-    ...(offline ? startAssumption(hypervisor, after, stepsOf(outcome)) : []),
+    ...(offline ? startAssumption(hypervisor, after, steps) : []),
   ]
 }
 
 const planOf = (outcome: PullOutcome, points: ReadonlyArray<PointOutcome>): Plan => {
   const { job, after } = outcome
+  const steps = stepsOf(outcome)
   return {
     operation: 'pull',
     via: job.hypervisor.via,
     before: job.chain,
     after,
-    steps: stepsOf(outcome),
+    steps,
     contents: [{ image: job.into.name, span: job.span.map(({ name }) => name), sizeBytes: job.into.sizeBytes }],
     fates: fatesOf(job.chain, after, marksOf(outcome)),
     points,
     requires: pullFeatures(job),
-    assumes: assumesOf(outcome),
+    assumes: assumesOf(outcome, steps),
   }
 }
 

@@ -1,10 +1,10 @@
 import { emptyLayer } from '../content/layer.js'
-import { fileOf, inodeOf, writeFile } from './files.js'
+import { inodeOf, writeFile } from './files.js'
 import { addNode, nodeOf } from './graph.js'
 import { blankFile } from './job-create.js'
 import { newNode } from './node.js'
 import { withProcess } from './world.js'
-import type { FileHeader, SimNode, Source, World } from './world.js'
+import type { FileHeader, Source, World } from './world.js'
 
 /** What libvirt makes a new image like: as large as the one it replaces or covers, and with clusters of its size. */
 export interface NewImage {
@@ -40,10 +40,3 @@ export const openImage = (
   const node = newNode({ ...common, name, kind: 'format', driver: to.format, storage, backing })
   return { world: addNode(below, node), name }
 }
-
-/** True where there is something at a path that libvirt will not overwrite. */
-export const isTaken = (world: World, path: string): boolean => inodeOf(world, path) !== undefined
-
-/** The cluster size of the image of a node, which libvirt gives to the images that it makes. */
-export const clusterBytesOfNode = (world: World, node: SimNode): number | undefined =>
-  fileOf(world, node.file).clusterBytes

@@ -3,14 +3,13 @@ import { isAbsolute } from '../../model/location.js'
 import type { LibvirtHypervisor } from '../../plan/hypervisor.js'
 import type { Step } from '../../plan/plan.js'
 import type { CommitOutcome } from '../commit-outcome.js'
-import { repointedBy } from '../commit-job.js'
 import { endJob, flush, observe } from './libvirt-step.js'
 import { siblingSteps } from './qemu-img-commit.js'
-import { libvirt, operand, removals } from './step.js'
+import { flushedFirst, libvirt, operand, removals } from './step.js'
 
 const flagsOf = ({ job, backings }: CommitOutcome): BlockCommitCall['flags'] => {
   if (job.active === 'yes') return ['VIR_DOMAIN_BLOCK_COMMIT_ACTIVE']
-  const headers = repointedBy(job).qemu.flatMap(({ name }) => backings.get(name)?.header ?? [])
+  const headers = job.repointed.qemu.flatMap(({ name }) => backings.get(name)?.header ?? [])
   return headers.some((header) => !isAbsolute(header)) ? ['VIR_DOMAIN_BLOCK_COMMIT_RELATIVE'] : []
 }
 
@@ -18,7 +17,6 @@ const flagsOf = ({ job, backings }: CommitOutcome): BlockCommitCall['flags'] => 
 export const libvirtCommit = (outcome: CommitOutcome, hypervisor: LibvirtHypervisor): ReadonlyArray<Step> => {
   const { job, after, dropped } = outcome
   const on = { domain: hypervisor.domain.name, disk: job.chain.disk }
-  const removing = job.request.leftovers === 'remove' ? removals(dropped) : []
   return [
     libvirt(
       {
@@ -32,7 +30,9 @@ export const libvirtCommit = (outcome: CommitOutcome, hypervisor: LibvirtHypervi
     ...(job.active === 'yes' ? [endJob(on, job.request.end ?? 'keep')] : []),
     observe(hypervisor, after),
     ...siblingSteps(outcome),
-    ...(removing.length === 0 ? [] : flush(hypervisor, 'what replaces the files is on disk before they go')),
-    ...removing,
+    ...flushedFirst(
+      flush(hypervisor, 'what replaces the files is on disk before they go'),
+      removals(job.request, dropped),
+    ),
   ]
 }

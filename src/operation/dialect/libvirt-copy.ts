@@ -8,7 +8,7 @@ import type { CopyOutcome } from '../copy-outcome.js'
 import { sourceOf } from './libvirt-overlay.js'
 import { endJob, flush, observe } from './libvirt-step.js'
 import { createImage } from './qemu-img-overlay.js'
-import { libvirt, operand, removals } from './step.js'
+import { flushedFirst, libvirt, operand, removals } from './step.js'
 
 /** libvirt makes the image itself only over the same backing file, with its path as the backing string. */
 const made = ({ job, placed }: CopyOutcome): 'libvirt' | 'here' | 'before' => {
@@ -54,7 +54,6 @@ export const libvirtCopy = (outcome: CopyOutcome, hypervisor: LibvirtHypervisor)
   const { job, placed, after, dropped } = outcome
   const on = { domain: hypervisor.domain.name, disk: job.chain.disk }
   const call: LibvirtCall = throughRebase(job) ? blockRebase(outcome, hypervisor) : blockCopy(outcome, hypervisor)
-  const removing = job.request.leftovers === 'remove' ? removals(dropped) : []
   const why = 'makes the image with the backing string wanted'
   return [
     ...(made(outcome) === 'here' ? [createImage(placed.image, 'nothing', why)] : []),
@@ -65,7 +64,6 @@ export const libvirtCopy = (outcome: CopyOutcome, hypervisor: LibvirtHypervisor)
     }),
     endJob(on, job.request.end),
     observe(hypervisor, after),
-    ...(removing.length === 0 ? [] : flush(hypervisor, 'the copy is on disk before the files go')),
-    ...removing,
+    ...flushedFirst(flush(hypervisor, 'the copy is on disk before the files go'), removals(job.request, dropped)),
   ]
 }

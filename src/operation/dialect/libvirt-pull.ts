@@ -28,6 +28,6 @@ export const libvirtPull = (outcome: PullOutcome, hypervisor: LibvirtHypervisor)
     }),
     ...flush(hypervisor, 'the header is rewritten already; until this flush a kill loses what was pulled'),
     observe(hypervisor, after),
-    ...(job.request.leftovers === 'remove' ? removals(dropped) : []),
+    ...removals(job.request, dropped),
   ]
 }

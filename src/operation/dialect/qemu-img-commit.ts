@@ -3,13 +3,12 @@ import type { Step } from '../../plan/plan.js'
 import { hasProtocol } from '../../model/location.js'
 import type { CommitJob } from '../commit-job.js'
 import type { CommitOutcome } from '../commit-outcome.js'
-import { repointedBy } from '../commit-job.js'
 import { mend, observe, repoint } from './qemu-img-step.js'
 import { operand, qemuImg, removals } from './step.js'
 
 /** Repoints the overlays that QEMU does not repoint itself, with the guest's own chain already as it should be. */
 export const siblingSteps = ({ job, backings }: CommitOutcome): ReadonlyArray<Step> =>
-  repointedBy(job).header.flatMap((overlay) => {
+  job.repointed.header.flatMap((overlay) => {
     const backing = backings.get(overlay.name)
     const why = 'the base now shows what the top showed, so rewriting the header alone changes nothing that is read'
     return backing === undefined ? [] : [repoint(overlay, backing, why)]
@@ -32,6 +31,6 @@ export const qemuImgCommit = (outcome: CommitOutcome, hypervisor: QemuImgHypervi
     ...siblingSteps(outcome),
     observe(after, job.active === 'yes' ? after.active : (job.overlays[0]?.name ?? job.base.name)),
     ...mend(hypervisor, job.chain, after),
-    ...(job.request.leftovers === 'remove' ? removals(dropped) : []),
+    ...removals(job.request, dropped),
   ]
 }

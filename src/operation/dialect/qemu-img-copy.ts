@@ -22,6 +22,6 @@ export const qemuImgCopy = (outcome: CopyOutcome, hypervisor: QemuImgHypervisor)
     ),
     observe(after, image.name),
     ...mend(hypervisor, job.chain, after),
-    ...(job.request.leftovers === 'remove' ? removals(dropped) : []),
+    ...removals(job.request, dropped),
   ]
 }

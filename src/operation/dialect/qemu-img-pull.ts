@@ -15,6 +15,6 @@ export const qemuImgPull = (outcome: PullOutcome, hypervisor: QemuImgHypervisor)
     ),
     observe(after, job.into.name),
     ...mend(hypervisor, job.chain, after),
-    ...(job.request.leftovers === 'remove' ? removals(dropped) : []),
+    ...removals(job.request, dropped),
   ]
 }

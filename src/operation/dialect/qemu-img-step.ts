@@ -1,4 +1,4 @@
-import { element } from '../../call/xml.js'
+import { childOf, element } from '../../call/xml.js'
 import type { XmlElement } from '../../call/xml.js'
 import type { Chain } from '../../model/chain.js'
 import { activeImage } from '../../model/chain-query.js'
@@ -32,13 +32,8 @@ const replaced = (disk: XmlElement, active: Image): XmlElement => {
     if (child.name === 'backingStore' || child.name === 'driver') return []
     return child.name === 'source' ? [element('source', { [key]: path })] : [child]
   })
-  const driver = disk.children.find((child) => typeof child !== 'string' && child.name === 'driver')
-  const attributes = driver === undefined || typeof driver === 'string' ? { name: 'qemu' } : driver.attributes
-  const format = element(
-    'driver',
-    { ...attributes, type: active.format },
-    typeof driver === 'object' ? driver.children : [],
-  )
+  const driver = childOf(disk, 'driver') ?? element('driver', { name: 'qemu' })
+  const format = { ...driver, attributes: { ...driver.attributes, type: active.format } }
   return { ...disk, attributes: { ...disk.attributes, type }, children: [format, ...children] }
 }
 

@@ -1,17 +1,16 @@
 import { activeImage } from '../../model/chain-query.js'
 import type { QmpHypervisor } from '../../plan/hypervisor.js'
 import type { Step } from '../../plan/plan.js'
-import { repointedBy } from '../commit-job.js'
 import type { CommitOutcome } from '../commit-outcome.js'
 import { derivedJob } from '../identifier.js'
 import { rootNode } from '../live.js'
 import { siblingSteps } from './qemu-img-commit.js'
-import { closeNodes, dismiss, flush, formatNode, observe } from './qmp-step.js'
-import { qmp, removals } from './step.js'
+import { closeNodes, dismiss, endReady, finalizeFlushed, flush, formatNode, observe } from './qmp-step.js'
+import { flushedFirst, qmp, removals } from './step.js'
 
 const startCommit = ({ job, backings }: CommitOutcome, id: string, hypervisor: QmpHypervisor): Step => {
   const { chain, base, top } = job
-  const header = repointedBy(job).qemu.flatMap(({ name }) => backings.get(name)?.header ?? [])[0]
+  const header = job.repointed.qemu.flatMap(({ name }) => backings.get(name)?.header ?? [])[0]
   const masks = hypervisor.capabilities.features.has('qemu-mask-protocol')
   return qmp(
     {
@@ -34,33 +33,23 @@ const startCommit = ({ job, backings }: CommitOutcome, id: string, hypervisor: Q
   )
 }
 
-const endCommit = ({ job }: CommitOutcome, id: string, hypervisor: QmpHypervisor): ReadonlyArray<Step> => {
-  const until = { _tag: 'QmpJob', job: id, status: 'concluded' } as const
-  if (job.active === 'no')
-    return [
-      ...flush(hypervisor, 'what was committed is on disk before an overlay is repointed to it'),
-      qmp(
-        { execute: 'job-finalize', arguments: { id } },
-        'repoints the overlay to the base, in the graph and its header',
-        until,
-      ),
-    ]
-  return job.request.end === 'pivot'
-    ? [qmp({ execute: 'job-complete', arguments: { id } }, 'the guest goes on in the base', until)]
+const endCommit = ({ job }: CommitOutcome, id: string, hypervisor: QmpHypervisor): ReadonlyArray<Step> =>
+  job.active === 'no'
+    ? finalizeFlushed(hypervisor, id, {
+        flush: 'what was committed is on disk before an overlay is repointed to it',
+        finalize: 'repoints the overlay to the base, in the graph and its header',
+      })
     : [
-        qmp(
-          { execute: 'block-job-cancel', arguments: { device: id } },
-          'ends a job that is ready and leaves the guest where it is',
-          until,
-        ),
+        endReady(job.request.end, id, {
+          pivot: 'the guest goes on in the base',
+          keep: 'ends a job that is ready and leaves the guest where it is',
+        }),
       ]
-}
 
 /** A commit as QMP commands. */
 export const qmpCommit = (outcome: CommitOutcome, hypervisor: QmpHypervisor): ReadonlyArray<Step> => {
   const { job, after, dropped, unused } = outcome
   const id = job.request.job ?? derivedJob('commit', job.chain, job.top.name)
-  const removing = job.request.leftovers === 'remove' ? removals(dropped) : []
   return [
     startCommit(outcome, id, hypervisor),
     ...endCommit(outcome, id, hypervisor),
@@ -68,7 +57,9 @@ export const qmpCommit = (outcome: CommitOutcome, hypervisor: QmpHypervisor): Re
     observe(after),
     ...closeNodes(unused),
     ...siblingSteps(outcome),
-    ...(removing.length === 0 ? [] : flush(hypervisor, 'what replaces the files is on disk before they go')),
-    ...removing,
+    ...flushedFirst(
+      flush(hypervisor, 'what replaces the files is on disk before they go'),
+      removals(job.request, dropped),
+    ),
   ]
 }

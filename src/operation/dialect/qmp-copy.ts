@@ -3,8 +3,8 @@ import type { Step } from '../../plan/plan.js'
 import type { CopyOutcome } from '../copy-outcome.js'
 import { derivedJob } from '../identifier.js'
 import { closeNew, openExisting, openNew } from './qmp-image.js'
-import { closeNodes, dismiss, flush, formatNode, observe } from './qmp-step.js'
-import { qmp, removals } from './step.js'
+import { closeNodes, dismiss, endReady, flush, formatNode, observe } from './qmp-step.js'
+import { flushedFirst, qmp, removals } from './step.js'
 
 const mirror = ({ job, placed }: CopyOutcome, id: string): Step =>
   qmp(
@@ -22,39 +22,32 @@ const mirror = ({ job, placed }: CopyOutcome, id: string): Step =>
     { _tag: 'QmpJob', job: id, status: 'ready' },
   )
 
-const endOf = ({ job }: CopyOutcome, id: string): Step => {
-  const until = { _tag: 'QmpJob', job: id, status: 'concluded' } as const
-  return job.request.end === 'pivot'
-    ? qmp({ execute: 'job-complete', arguments: { id } }, 'the guest goes on in the copy', until)
-    : qmp(
-        { execute: 'block-job-cancel', arguments: { device: id } },
-        'ends the copy at this moment; without force it is whole',
-        until,
-      )
-}
-
-/** The node of an image under the copy: one that the plan opens, or one that QEMU has; nothing for no image. */
-const nodeOf = ({ job, opened }: CopyOutcome, name: string | undefined): string | null => {
-  const image = name === undefined ? undefined : job.chain.images.get(name)
-  if (image === undefined) return null
-  return opened.find((one) => one.image.name === image.name)?.node.format ?? formatNode(image)
+/** The node of each image under the copy: one that the plan opens, or one that QEMU has; nothing for no image. */
+const nodesUnder = ({ job, opened }: CopyOutcome): ((name: string | undefined) => string | null) => {
+  const own = new Map(opened.map(({ image, node }) => [String(image.name), node.format]))
+  return (name) => {
+    const image = name === undefined ? undefined : job.chain.images.get(name)
+    return image === undefined ? null : (own.get(image.name) ?? formatNode(image))
+  }
 }
 
 /** A copy as QMP commands. */
 export const qmpCopy = (outcome: CopyOutcome, hypervisor: QmpHypervisor): ReadonlyArray<Step> => {
   const { job, placed, opened, after, dropped, unused } = outcome
   const id = job.request.job ?? derivedJob('copy', job.chain, placed.image.name)
-  const removing = job.request.leftovers === 'remove' ? removals(dropped) : []
   const kept = job.request.end === 'keep'
+  const nodeOf = nodesUnder(outcome)
   return [
-    ...opened.flatMap((one) => openExisting(one, nodeOf(outcome, one.image.backing?.image))),
-    ...openNew(job.chain, placed, { made: job.request.to.made ?? 'now', backing: nodeOf(outcome, job.below?.name) }),
+    ...opened.flatMap((one) => openExisting(one, nodeOf(one.image.backing?.image))),
+    ...openNew(job.chain, placed, { made: job.request.to.made ?? 'now', backing: nodeOf(job.below?.name) }),
     mirror(outcome, id),
-    endOf(outcome, id),
+    endReady(job.request.end, id, {
+      pivot: 'the guest goes on in the copy',
+      keep: 'ends the copy at this moment; without force it is whole',
+    }),
     dismiss(id),
     observe(after),
     ...(kept ? [placed, ...[...opened].reverse()].flatMap(closeNew) : closeNodes(unused)),
-    ...(removing.length === 0 ? [] : flush(hypervisor, 'the copy is on disk before the files go')),
-    ...removing,
+    ...flushedFirst(flush(hypervisor, 'the copy is on disk before the files go'), removals(job.request, dropped)),
   ]
 }

@@ -3,8 +3,8 @@ import type { Step } from '../../plan/plan.js'
 import { derivedJob } from '../identifier.js'
 import { pulledUp } from '../pull-job.js'
 import type { PullOutcome } from '../pull-outcome.js'
-import { closeNodes, dismiss, flush, formatNode, observe } from './qmp-step.js'
-import { qmp, removals } from './step.js'
+import { closeNodes, dismiss, finalizeFlushed, flush, formatNode, observe } from './qmp-step.js'
+import { flushedFirst, qmp, removals } from './step.js'
 
 const startPull = ({ job, backing }: PullOutcome, id: string, hypervisor: QmpHypervisor): Step =>
   qmp(
@@ -33,27 +33,21 @@ const startPull = ({ job, backing }: PullOutcome, id: string, hypervisor: QmpHyp
 const finishPull = ({ job }: PullOutcome, id: string, hypervisor: QmpHypervisor): ReadonlyArray<Step> =>
   pulledUp(job).length === 0
     ? []
-    : [
-        ...flush(hypervisor, 'what was pulled is on disk before the header lets go of the images that it came from'),
-        qmp(
-          { execute: 'job-finalize', arguments: { id } },
-          'rewrites the header and takes the images out of the graph',
-          { _tag: 'QmpJob', job: id, status: 'concluded' },
-        ),
-      ]
+    : finalizeFlushed(hypervisor, id, {
+        flush: 'what was pulled is on disk before the header lets go of the images that it came from',
+        finalize: 'rewrites the header and takes the images out of the graph',
+      })
 
 /** A pull as QMP commands. */
 export const qmpPull = (outcome: PullOutcome, hypervisor: QmpHypervisor): ReadonlyArray<Step> => {
   const { job, after, dropped, unused } = outcome
   const id = job.request.job ?? derivedJob('pull', job.chain, job.into.name)
-  const removing = job.request.leftovers === 'remove' ? removals(dropped) : []
   return [
     startPull(outcome, id, hypervisor),
     ...finishPull(outcome, id, hypervisor),
     dismiss(id),
     observe(after),
     ...closeNodes(unused),
-    ...(removing.length === 0 ? [] : flush(hypervisor, 'the new header is on disk before the files go')),
-    ...removing,
+    ...flushedFirst(flush(hypervisor, 'the new header is on disk before the files go'), removals(job.request, dropped)),
   ]
 }

@@ -1,8 +1,12 @@
+import type { Wait } from '../../call/wait.js'
 import type { Chain } from '../../model/chain.js'
 import type { Image } from '../../model/image.js'
 import type { QmpHypervisor } from '../../plan/hypervisor.js'
 import type { Step } from '../../plan/plan.js'
+import type { End } from '../request.js'
 import { chainIs, qmp } from './step.js'
+
+const concluded = (job: string): Wait => ({ _tag: 'QmpJob', job, status: 'concluded' })
 
 /** The name of an image's format node; the guards have seen to it that there is one. */
 export const formatNode = (image: Image): string => {
@@ -39,3 +43,23 @@ export const flush = ({ guest }: QmpHypervisor, why: string): ReadonlyArray<Step
   qmp({ execute: 'stop' }, why),
   ...(guest === 'running' ? [qmp({ execute: 'cont' }, 'the guest goes on')] : []),
 ]
+
+/** Lets a job that is held finalize, with what it has copied flushed before it rewrites a header. */
+export const finalizeFlushed = (
+  hypervisor: QmpHypervisor,
+  job: string,
+  why: { readonly flush: string; readonly finalize: string },
+): ReadonlyArray<Step> => [
+  ...flush(hypervisor, why.flush),
+  qmp({ execute: 'job-finalize', arguments: { id: job } }, why.finalize, concluded(job)),
+]
+
+/** Ends a job that is ready: into the other image, or with everything left where it is. */
+export const endReady = (
+  end: End | undefined,
+  job: string,
+  why: { readonly pivot: string; readonly keep: string },
+): Step =>
+  end === 'pivot'
+    ? qmp({ execute: 'job-complete', arguments: { id: job } }, why.pivot, concluded(job))
+    : qmp({ execute: 'block-job-cancel', arguments: { device: job } }, why.keep, concluded(job))

@@ -3,9 +3,11 @@ import type { QmpCommand } from '../../call/qmp.js'
 import type { Wait } from '../../call/wait.js'
 import type { Chain } from '../../model/chain.js'
 import { path } from '../../model/chain-query.js'
+import { placesOf } from '../../model/image.js'
 import type { Image } from '../../model/image.js'
 import { locationString, pathOf } from '../../model/location.js'
 import type { Step } from '../../plan/plan.js'
+import type { CommonRequest } from '../request.js'
 
 const withWait = (step: Step, until: Wait | undefined): Step => (until === undefined ? step : { ...step, until })
 
@@ -32,9 +34,9 @@ export const chainIs = (chain: Chain, upTo: string = chain.active): Wait => ({
   })),
 })
 
-/** Unlinks the files of images that nobody reads any more; what is not a file is left to whoever made it. */
-export const removals = (dropped: ReadonlyArray<Image>): ReadonlyArray<Step> =>
-  dropped.flatMap((image) =>
+/** Unlinks, where the caller wants that, the files of images that nobody reads any more; what is not a file is left to whoever made it. */
+export const removals = ({ leftovers }: CommonRequest, dropped: ReadonlyArray<Image>): ReadonlyArray<Step> =>
+  (leftovers === 'remove' ? dropped : []).flatMap((image) =>
     filesOf(image).map((file): Step => ({
       call: { _tag: 'Files', operation: 'remove', path: file },
       why: `nobody reads ${JSON.stringify(String(image.name))} any more, and what replaces it is on disk`,
@@ -42,10 +44,14 @@ export const removals = (dropped: ReadonlyArray<Image>): ReadonlyArray<Step> =>
   )
 
 /** The files of an image that is in one; an image on a device, and what belongs to it, stays. */
-const filesOf = ({ location, dataFile }: Image): ReadonlyArray<string> =>
-  (location._tag === 'File' ? [location, ...(dataFile === undefined ? [] : [dataFile.location])] : []).flatMap(
-    (where) => (where._tag === 'File' ? [where.path] : []),
+const filesOf = (image: Image): ReadonlyArray<string> =>
+  (image.location._tag === 'File' ? placesOf(image) : []).flatMap((where) =>
+    where._tag === 'File' ? [where.path] : [],
   )
 
 /** The string by which qemu-img is given an image as an operand. */
 export const operand = (image: Image): string => pathOf(image.location) ?? locationString(image.location)
+
+/** Removals, with what they rely on flushed before the first one; nothing where nothing goes. */
+export const flushedFirst = (flushing: ReadonlyArray<Step>, removing: ReadonlyArray<Step>): ReadonlyArray<Step> =>
+  removing.length === 0 ? [] : [...flushing, ...removing]
