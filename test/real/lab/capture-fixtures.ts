@@ -7,6 +7,7 @@ import { qemuVersions } from './binaries.js'
 import { captureInfo } from './capture-info.js'
 import { captureLibvirt } from './capture-libvirt.js'
 import { captureQmp } from './capture-qmp.js'
+import { captureSnapshots } from './capture-snapshots.js'
 import { captureIn } from './fixture.js'
 import { startLibvirt } from './libvirtd.js'
 
@@ -20,4 +21,6 @@ for (const version of qemuVersions) {
 const libvirt = await startLibvirt()
 const skipped = await captureLibvirt(captureIn('10.0', libvirt.images), libvirt)
 if (skipped !== undefined) console.warn(`skipped the block device: ${skipped}`)
+const completed = await captureSnapshots(captureIn('10.0', libvirt.images), libvirt)
+if (completed !== undefined) console.warn(`skipped the interrupted deletion: ${completed}`)
 await libvirt.stop()
