@@ -1,83 +1,60 @@
-// Plans the deletion of a snapshot on a chain that libvirt really made, and prints what would happen: `npm run demo`.
+// Plans the deletion of a snapshot of a guest that libvirt really ran, and prints what would happen: `npm run demo`.
 //
-// captured/ holds what qemu-img 10.0, QEMU 10.0 and libvirt 11.3 said of it. A snapshot named monday was taken, then
-// tuesday, then wednesday. libvirt names the new overlay after the snapshot, but the point in time that the snapshot means
-// is in the image below: monday is in disk.qcow2, tuesday in disk.monday, wednesday in disk.tuesday.
+// captured/three holds what libvirt 11.3 and qemu-img 10.0 said of it: the domain, its snapshots, the chains of its
+// disks. Three snapshots were taken. libvirt names the new overlay after the snapshot, but the point in time that the
+// snapshot means is in the image that was active before: monday is in disk.qcow2, tuesday in disk.monday.
 
-import { readFile } from 'node:fs/promises'
-import { posix } from 'node:path'
-import { capabilitiesOfVersions, explain, explainRefusal, notation, shallowCommit, shellLine } from 'backing-chain'
-import type { Chain, Hypervisor, Plan, ShallowCommitRequest, Wait } from 'backing-chain'
-import { attachNodes, decodeBackingChain, decodeDomainDisks, decodeNamedBlockNodes } from 'backing-chain/codec'
+import {
+  capabilitiesOfVersions,
+  changeChain,
+  deleteSnapshots,
+  explainMachine,
+  explainMachineRefusal,
+  pointMap,
+  printSnapshotTree,
+} from 'backing-chain'
+import type { MachineHost } from 'backing-chain'
 import { valueOf } from './arguments.js'
-
-const captured = (name: string): Promise<string> => readFile(new URL(`captured/${name}`, import.meta.url), 'utf8')
+import { captured, readDomain } from './domain-files.js'
+import { printCalls, printChains, printPoints } from './print-plan.js'
 
 const heading = (text: string): void => {
   console.log(`\n== ${text}\n`)
 }
 
-const waitText = (wait: Wait): string => {
-  if (wait._tag === 'ChainIs') return `it shows ${wait.images.map(({ image }) => image).join(' <- ')}`
-  return wait._tag === 'QmpJob' ? `job ${wait.job} is ${wait.status}` : `the job on ${wait.disk} is ${wait.status}`
-}
-
 // 1. From what the programs printed to a value.
-const nameOf = (filename: string): string => posix.basename(filename)
-const atRest: Chain = valueOf(decodeBackingChain(await captured('qemu-img-info.json'), { disk: 'vda', nameOf }))
-const nodes = valueOf(decodeNamedBlockNodes(await captured('query-named-block-nodes.json')))
-const live: Chain = valueOf(attachNodes(atRest, nodes))
-
-// 2. What is asked: delete the snapshot tuesday, keep the other two.
-const points = [
-  { point: 'monday', image: 'disk.qcow2' },
-  { point: 'wednesday', image: 'disk.tuesday' },
-]
-const request: ShallowCommitRequest = { top: 'disk.tuesday', points, leftovers: 'remove' }
-
-// 3. Who would do it.
+const { machine: vm } = await readDomain(captured('three'))
 const capabilities = capabilitiesOfVersions({ qemu: '10.0.2', libvirt: '11.3.0' })
-const domain = { name: 'vm', definition: 'persistent', otherDisks: [] } as const
-const disks = valueOf(decodeDomainDisks(await captured('shut-off.xml')))
-const definition = disks.flatMap(({ target, element }) =>
-  target === 'vda' ? [{ domain: 'vm', disk: element }] : [],
-)[0]
-const ways: ReadonlyArray<readonly [string, Chain, Hypervisor]> = [
-  ['QMP, the guest running', live, { via: 'qmp', guest: 'running', capabilities }],
-  ['libvirt, the guest running', live, { via: 'libvirt', guest: 'running', capabilities, domain }],
-  [
-    'qemu-img, the guest shut off',
-    atRest,
-    { via: 'qemu-img', guest: 'shut-off', capabilities, ...(definition && { definition }) },
-  ],
-]
-const plans: ReadonlyArray<readonly [string, Plan]> = ways.map(([title, chain, hypervisor]) => [
-  title,
-  valueOf(shallowCommit(chain, request, hypervisor), explainRefusal),
-])
+const host: MachineHost = { via: 'libvirt', capabilities }
 
-// 4. What it comes to.
-const [first] = plans
-if (first !== undefined) {
-  const { before, after } = notation(first[1])
-  heading('Delete the snapshot tuesday')
-  console.log(`before  ${before}\nafter   ${after}`)
-  console.log('\n^ the guest writes it   * contents modified   + backing string modified')
-  heading('What happens')
-  console.log(explain(first[1]))
-}
-for (const [title, plan] of plans) {
-  heading(`The calls through ${title}`)
-  for (const { call, until, why } of plan.steps) {
-    console.log(`# ${why}\n${shellLine(call)}`)
-    if (until !== undefined) console.log(`# go on when ${waitText(until)}`)
-  }
-}
+heading('A running guest with two disks and three snapshots')
+console.log(printSnapshotTree(vm).trimEnd())
+console.log('\nThe chains (^ is what the guest writes):')
+printChains(vm)
+console.log('\nThe files that the snapshots are tied to:')
+printPoints(pointMap(vm))
 
-// 5. What looks like the way to delete monday, and would destroy it.
-heading('Commit disk.monday into disk.qcow2 instead')
-const [, chain, hypervisor] = ways[0] ?? []
-if (chain !== undefined && hypervisor !== undefined) {
-  const wrong = shallowCommit(chain, { ...request, top: 'disk.monday' }, hypervisor)
-  console.log(wrong._tag === 'Left' ? explainRefusal(wrong.left) : 'planned')
-}
+// 2. What is asked: delete tuesday, keep the others; once as libvirt does it itself, once with the calls by hand.
+const own = valueOf(deleteSnapshots(vm, { snapshots: ['tuesday'], how: 'libvirt' }, host), explainMachineRefusal)
+const byHand = valueOf(deleteSnapshots(vm, { snapshots: ['tuesday'], how: 'by hand' }, host), explainMachineRefusal)
+
+heading('After tuesday is deleted')
+console.log(printSnapshotTree(own.after).trimEnd())
+console.log('\nThe chains (* contents modified, + backing string modified):')
+printChains(own.after, own)
+console.log('\nThe files that the snapshots are tied to (* another one than before):')
+printPoints(pointMap(own.after), pointMap(vm))
+
+// 3. What it comes to.
+heading('What happens')
+console.log(explainMachine(own))
+heading("The calls, by libvirt's own function")
+printCalls(own)
+heading('The calls, by hand')
+printCalls(byHand, 'short')
+
+// 4. What looks like the way to delete tuesday, and would destroy two points in time: disk.tuesday has its name, and
+// where no base is given libvirt takes the lowest image.
+heading('Or simply: virsh blockcommit vm vda --top /images/disk.tuesday --delete')
+const wrong = changeChain(vm, { disk: 'vda', commit: { top: 'disk.tuesday', leftovers: 'remove' } }, host)
+console.log(wrong._tag === 'Left' ? explainMachineRefusal(wrong.left) : 'planned')

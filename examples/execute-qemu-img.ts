@@ -35,7 +35,8 @@ const perform = async ({ call }: Step): Promise<string> => {
       return runArgv(argv, stdin)
     }
     case 'Qmp':
-      throw new Error('a plan for a guest that is shut off has no QMP commands')
+    case 'Agent':
+      throw new Error('a plan for a guest that is shut off has no one to talk to')
   }
 }
 

@@ -8,6 +8,7 @@
 
 import { setTimeout as delay } from 'node:timers/promises'
 import {
+  activePath,
   capabilitiesOfVersions,
   commit,
   explain,
@@ -44,14 +45,22 @@ const waitForJob = async (wait: Wait & { readonly _tag: 'LibvirtJob' }, domain: 
   }
 }
 
-const waitFor = async ({ until, call }: Step, printed: string): Promise<void> => {
-  if (until?._tag === 'LibvirtJob' && call._tag === 'Libvirt') await waitForJob(until, call.function.arguments.domain)
-  if (until?._tag !== 'ChainIs') return
-  const images = diskOf(printed, until.disk).images.map(({ format, location }) => ({
+const inXml = (printed: string, disk: string): ReadonlyArray<{ format: string; location: string }> =>
+  diskOf(printed, disk).images.map(({ format, location }) => ({
     format: format ?? 'raw',
     location: location === undefined ? '' : locationString(location),
   }))
-  expectChain(until, images)
+
+const inHeaders = (printed: string): ReadonlyArray<{ format: string; location: string }> =>
+  activePath(valueOf(decodeBackingChain(printed, { disk: 'vda' }))).map(({ format, location }) => ({
+    format,
+    location: locationString(location),
+  }))
+
+const waitFor = async ({ until, call }: Step, printed: string): Promise<void> => {
+  if (until?._tag === 'LibvirtJob' && call._tag === 'Libvirt') await waitForJob(until, call.function.arguments.domain)
+  if (until?._tag === 'ChainIs')
+    expectChain(until, call._tag === 'QemuImg' ? inHeaders(printed) : inXml(printed, until.disk))
 }
 
 const callVirsh = (call: LibvirtCall): Promise<string> => {
@@ -62,13 +71,13 @@ const callVirsh = (call: LibvirtCall): Promise<string> => {
 const perform = async ({ call }: Step): Promise<string> => {
   if (call._tag === 'Libvirt') return callVirsh(call.function)
   if (call._tag === 'QemuImg') return runArgv(call.argv)
-  if (call._tag === 'Qmp') throw new Error('a plan for libvirt has no QMP commands')
+  if (call._tag !== 'Files') throw new Error(`a plan for libvirt has no ${call._tag} calls`)
   await touchFile(call)
   return ''
 }
 
 /** Executes the steps of a plan one after the other. Stops, by throwing, at the first that does not end as planned. */
-export const executeVirsh = async (plan: Plan): Promise<void> => {
+export const executeVirsh = async (plan: Pick<Plan, 'steps'>): Promise<void> => {
   for (const step of plan.steps) {
     say(step)
     await waitFor(step, await perform(step))

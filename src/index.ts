@@ -44,6 +44,45 @@ export { printPicture } from './model/print-picture.js'
 export type { Mark, NotationError, Picture, PictureImage } from './model/picture.js'
 export { parseChain, printChain } from './model/notation.js'
 export type { ParsedChain, ParseOptions, PrintOptions } from './model/notation.js'
+export { xmlText } from './model/xml.js'
+export type { XmlElement } from './model/xml.js'
+
+// model: snapshots and machines
+export type { GuestState } from './model/guest.js'
+export { isSnapshotName } from './model/snapshot.js'
+export type {
+  Memory,
+  Snapshot,
+  SnapshotDescription,
+  SnapshotDisk,
+  SnapshotName,
+  SnapshotState,
+} from './model/snapshot.js'
+export { kindOfSnapshot, wasLive } from './model/snapshot-kind.js'
+export type { SnapshotKind } from './model/snapshot-kind.js'
+export { machine } from './model/machine-make.js'
+export type { Definitions, Machine, MachineDescription } from './model/machine.js'
+export type { MachineError } from './model/machine-error.js'
+export {
+  ancestorsOf,
+  childrenOf,
+  descendantsOf,
+  snapshotRange,
+  snapshotRoots,
+  subtreeOf,
+} from './model/snapshot-tree.js'
+export type { Convention, SnapshotRow, TreeProblem } from './model/snapshot-row.js'
+export type { PlaceProblem } from './model/convention-row.js'
+export type { ConventionError } from './model/convention-error.js'
+export { readRecords } from './model/convention-read.js'
+export type { RecordedPoint } from './model/convention-read.js'
+export { convertRecords, writeRecords } from './model/convention-write.js'
+export type { ObservedImage, Observation } from './model/diff-observation.js'
+export type { Finding } from './model/diff-finding.js'
+export type { DeclaredRow, Records } from './model/diff-row.js'
+export { diff } from './model/diff.js'
+export { pointMap } from './model/point-map.js'
+export type { PointMap, PointPlace } from './model/point-map.js'
 
 // call: what can be asked of the outside
 export type { Call } from './call/call.js'
@@ -52,8 +91,6 @@ export { flagBits } from './call/libvirt.js'
 export type { LibvirtCall, LibvirtFlag } from './call/libvirt.js'
 export type { QemuImgCall } from './call/qemu-img.js'
 export type { FileCall } from './call/files.js'
-export { xmlText } from './call/xml.js'
-export type { XmlElement } from './call/xml.js'
 export { judgeChain, judgeLibvirtJob, judgeQmpJob } from './call/wait.js'
 export type { ReportedImage, ReportedJob, Wait, WaitState } from './call/wait.js'
 export { capabilitiesOfVersions, features, withSchema } from './call/capability.js'
@@ -63,7 +100,6 @@ export type { Capabilities, Feature, MissingFeature, QmpSchema } from './call/ca
 export type {
   Definition,
   Domain,
-  GuestState,
   Hypervisor,
   LibvirtHypervisor,
   QemuImgHypervisor,
@@ -75,6 +111,18 @@ export type { Fate } from './plan/fate.js'
 export type { Assumption } from './plan/assumption.js'
 export type { ContentChange, Plan, Point, PointOutcome, Step } from './plan/plan.js'
 export { checkPlan } from './plan/check.js'
+export type {
+  Cleanup,
+  Consistency,
+  DiskPart,
+  MachineAssumption,
+  MachinePlan,
+  MachineStep,
+} from './plan/machine-plan.js'
+export { checkMachinePlan } from './plan/check-machine.js'
+export type { MachinePlanProblem } from './plan/check-machine.js'
+export type { MachineHost } from './plan/machine-host.js'
+export type { LibvirtRefusal, LibvirtRule, Loss, MachineAlternative, MachineRefusal } from './plan/machine-refusal.js'
 export type { PlanProblem } from './plan/check.js'
 export { contentsAfter, viewOf } from './plan/contents.js'
 export type { Contents } from './plan/contents.js'
@@ -95,6 +143,34 @@ export { commit, shallowCommit } from './operation/commit.js'
 export { pull } from './operation/pull.js'
 export { copy } from './operation/copy.js'
 
+// operation: snapshots and machines
+export type {
+  ChainRequest,
+  DeleteRequest,
+  ForgetRequest,
+  RevertRequest,
+  TakeDisk,
+  TakeRequest,
+} from './operation/machine-request.js'
+export { take } from './operation/take.js'
+export { deleteSnapshots } from './operation/delete.js'
+export { revert } from './operation/revert.js'
+export { forget, redefine } from './operation/forget.js'
+export { changeChain } from './operation/change-chain.js'
+export { pointsAfter } from './operation/machine-lane.js'
+
+// operation: what libvirt's own functions do
+export { predictDelete } from './operation/libvirt-delete.js'
+export type { LibvirtDeletion, LibvirtDiskDeletion } from './operation/libvirt-delete.js'
+export type { LibvirtDeleteRequest } from './operation/libvirt-delete-guard.js'
+export type { LibvirtRecords } from './operation/libvirt-delete-record.js'
+export { lossesOfDelete, pointsAfterDelete } from './operation/libvirt-loss.js'
+export { predictRevert } from './operation/libvirt-revert.js'
+export type { LibvirtRevert } from './operation/libvirt-revert.js'
+export type { LibvirtOverlay, LibvirtRevertRefusal, LibvirtRevertRequest } from './operation/libvirt-revert-guard.js'
+export { changesOfRevert, lossesOfRevert, pointsAfterRevert } from './operation/libvirt-revert-loss.js'
+export type { RevertChanges } from './operation/libvirt-revert-loss.js'
+
 // render: plans to read
 export { marksOfPlan, notation } from './render/notation.js'
 export { mermaid } from './render/mermaid.js'
@@ -103,3 +179,6 @@ export { virshCommand, virshLine } from './render/virsh.js'
 export type { VirshCommand } from './render/virsh.js'
 export { explain } from './render/explanation.js'
 export { explainRefusal } from './render/refusal.js'
+export { printSnapshotTree } from './render/snapshot-tree.js'
+export { explainMachine } from './render/machine-explanation.js'
+export { explainMachineRefusal } from './render/machine-refusal.js'

@@ -1,3 +1,4 @@
+import type { AgentCommand } from './agent.js'
 import type { FileCall } from './files.js'
 import type { LibvirtCall } from './libvirt.js'
 import type { QemuImgCall } from './qemu-img.js'
@@ -14,3 +15,4 @@ export type Call =
   | { readonly _tag: 'Libvirt'; readonly function: LibvirtCall }
   | ({ readonly _tag: 'QemuImg' } & QemuImgCall)
   | ({ readonly _tag: 'Files' } & FileCall)
+  | { readonly _tag: 'Agent'; readonly command: AgentCommand }

@@ -33,6 +33,14 @@ const facts = {
   'libvirt-relative': { program: 'libvirt', since: '1.2.7' },
   'libvirt-carries-bitmaps': { program: 'libvirt', since: '7.6.0' },
   'libvirt-external-snapshot': { program: 'libvirt', since: '0.9.11' },
+  'libvirt-memory-snapshot': { program: 'libvirt', since: '1.0.1' },
+  'libvirt-redefine': { program: 'libvirt', since: '0.9.5' },
+  'libvirt-freeze': { program: 'libvirt', since: '1.2.5' },
+  'libvirt-manual-snapshot': { program: 'libvirt', since: '8.2.0' },
+  'libvirt-delete-external': { program: 'libvirt', since: '9.0.0' },
+  'libvirt-delete-mends-siblings': { program: 'libvirt', since: '9.9.0' },
+  'libvirt-revert-external': { program: 'libvirt', since: '9.9.0' },
+  'libvirt-minds-internal': { program: 'libvirt', since: '11.0.0' },
 } as const satisfies { readonly [name: string]: FeatureFact }
 
 /**

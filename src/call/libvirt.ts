@@ -1,4 +1,4 @@
-import type { XmlElement } from './xml.js'
+import type { XmlElement } from '../model/xml.js'
 
 /** One libvirt function with its arguments, and its flags by name. */
 interface LibvirtFunction<Name extends string, Arguments, Flag extends string> {
@@ -31,7 +31,17 @@ export type LibvirtCall =
       'VIR_DOMAIN_BLOCK_JOB_ABORT_ASYNC' | 'VIR_DOMAIN_BLOCK_JOB_ABORT_PIVOT'
     >
   | SnapshotCreateCall
-  | LibvirtFunction<'virDomainSuspend' | 'virDomainResume', { readonly domain: string }, never>
+  | SnapshotDeleteCall
+  | RevertCall
+  | LibvirtFunction<
+      'virDomainSuspend' | 'virDomainResume' | 'virDomainFSFreeze' | 'virDomainFSThaw',
+      { readonly domain: string },
+      never
+    >
+  | LibvirtFunction<'virDomainDestroyFlags', { readonly domain: string }, 'VIR_DOMAIN_DESTROY_GRACEFUL'>
+  | LibvirtFunction<'virDomainCreateWithFlags', { readonly domain: string }, 'VIR_DOMAIN_START_PAUSED'>
+  | LibvirtFunction<'virDomainDefineXMLFlags', { readonly domain: string; readonly xml: XmlElement }, never>
+  | LibvirtFunction<'virDomainSnapshotGetXMLDesc', OnSnapshot, never>
   | LibvirtFunction<'virDomainGetXMLDesc', { readonly domain: string }, 'VIR_DOMAIN_XML_INACTIVE'>
   | LibvirtFunction<
       'virDomainUpdateDeviceFlags',
@@ -75,10 +85,35 @@ export type BlockCopyCall = LibvirtFunction<
 export type SnapshotCreateCall = LibvirtFunction<
   'virDomainSnapshotCreateXML',
   { readonly domain: string; readonly xml: XmlElement },
+  | 'VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE'
+  | 'VIR_DOMAIN_SNAPSHOT_CREATE_CURRENT'
   | 'VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA'
   | 'VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY'
+  | 'VIR_DOMAIN_SNAPSHOT_CREATE_QUIESCE'
+  | 'VIR_DOMAIN_SNAPSHOT_CREATE_LIVE'
   | 'VIR_DOMAIN_SNAPSHOT_CREATE_REUSE_EXT'
   | 'VIR_DOMAIN_SNAPSHOT_CREATE_ATOMIC'
+>
+
+interface OnSnapshot {
+  readonly domain: string
+  readonly snapshot: string
+}
+
+/** `virDomainSnapshotDelete` (0.8.0; of external snapshots 9.0.0). */
+export type SnapshotDeleteCall = LibvirtFunction<
+  'virDomainSnapshotDelete',
+  OnSnapshot,
+  | 'VIR_DOMAIN_SNAPSHOT_DELETE_CHILDREN'
+  | 'VIR_DOMAIN_SNAPSHOT_DELETE_METADATA_ONLY'
+  | 'VIR_DOMAIN_SNAPSHOT_DELETE_CHILDREN_ONLY'
+>
+
+/** `virDomainRevertToSnapshot` (0.8.0; to external snapshots 9.9.0). */
+export type RevertCall = LibvirtFunction<
+  'virDomainRevertToSnapshot',
+  OnSnapshot,
+  'VIR_DOMAIN_SNAPSHOT_REVERT_RUNNING' | 'VIR_DOMAIN_SNAPSHOT_REVERT_PAUSED' | 'VIR_DOMAIN_SNAPSHOT_REVERT_FORCE'
 >
 
 /** A flag that some libvirt call of a plan can carry. */
@@ -100,10 +135,22 @@ const bits: { readonly [F in LibvirtFlag]: number } = {
   VIR_DOMAIN_BLOCK_COPY_TRANSIENT_JOB: 4,
   VIR_DOMAIN_BLOCK_JOB_ABORT_ASYNC: 1,
   VIR_DOMAIN_BLOCK_JOB_ABORT_PIVOT: 2,
+  VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE: 1,
+  VIR_DOMAIN_SNAPSHOT_CREATE_CURRENT: 2,
   VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA: 4,
   VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY: 16,
   VIR_DOMAIN_SNAPSHOT_CREATE_REUSE_EXT: 32,
+  VIR_DOMAIN_SNAPSHOT_CREATE_QUIESCE: 64,
   VIR_DOMAIN_SNAPSHOT_CREATE_ATOMIC: 128,
+  VIR_DOMAIN_SNAPSHOT_CREATE_LIVE: 256,
+  VIR_DOMAIN_SNAPSHOT_DELETE_CHILDREN: 1,
+  VIR_DOMAIN_SNAPSHOT_DELETE_METADATA_ONLY: 2,
+  VIR_DOMAIN_SNAPSHOT_DELETE_CHILDREN_ONLY: 4,
+  VIR_DOMAIN_SNAPSHOT_REVERT_RUNNING: 1,
+  VIR_DOMAIN_SNAPSHOT_REVERT_PAUSED: 2,
+  VIR_DOMAIN_SNAPSHOT_REVERT_FORCE: 4,
+  VIR_DOMAIN_DESTROY_GRACEFUL: 1,
+  VIR_DOMAIN_START_PAUSED: 1,
   VIR_DOMAIN_XML_INACTIVE: 2,
   VIR_DOMAIN_AFFECT_CONFIG: 2,
 }

@@ -3,6 +3,7 @@ import { isNonEmpty } from 'fp-ts/lib/ReadonlyArray.js'
 import type { ReadonlyNonEmptyArray } from 'fp-ts/lib/ReadonlyNonEmptyArray.js'
 
 import type { ModelError } from '../model/chain-error.js'
+import type { MachineError } from '../model/machine-error.js'
 
 /**
  * One thing that is wrong with the shape of an input: where, what should be there, and what is.
@@ -58,6 +59,7 @@ export type LinkProblem =
  * - `ShapeWrong`: a member is missing, has another type, is not exact.
  * - `LinkWrong`: the pieces do not fit together.
  * - `ModelWrong`: they fit, and are no chain: what {@link chain} says.
+ * - `MachineWrong`: they are chains, and no machine: what {@link machine} says.
  *
  * @since 0.1.0
  */
@@ -66,6 +68,7 @@ export type DecodeError =
   | { readonly _tag: 'ShapeWrong'; readonly problems: ReadonlyNonEmptyArray<Problem> }
   | { readonly _tag: 'LinkWrong'; readonly problems: ReadonlyNonEmptyArray<LinkProblem> }
   | { readonly _tag: 'ModelWrong'; readonly problems: ReadonlyNonEmptyArray<ModelError> }
+  | { readonly _tag: 'MachineWrong'; readonly problems: ReadonlyNonEmptyArray<MachineError> }
 
 /** The value, unless there are problems with its shape. */
 export const unlessWrong = <A>(problems: ReadonlyArray<Problem>, value: A): E.Either<DecodeError, A> =>
@@ -78,6 +81,12 @@ export const unlessUnlinked = <A>(problems: ReadonlyArray<LinkProblem>, value: A
 /** What the model says about it, as a decode error. */
 export const modelWrong = (problems: ReadonlyNonEmptyArray<ModelError>): DecodeError => ({
   _tag: 'ModelWrong',
+  problems,
+})
+
+/** What the model says about a machine, as a decode error. */
+export const machineWrong = (problems: ReadonlyNonEmptyArray<MachineError>): DecodeError => ({
+  _tag: 'MachineWrong',
   problems,
 })
 

@@ -1,7 +1,7 @@
 import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 
-import type { XmlElement } from '../call/xml.js'
+import type { XmlElement } from '../model/xml.js'
 import { show, unlessWrong } from './decode-error.js'
 import type { DecodeError, Problem } from './decode-error.js'
 import { domainPath } from './domain-source.js'
@@ -119,16 +119,22 @@ const diskOf = (
   }
 }
 
+/** The disks of a definition, whatever its element is called, in its order; `path` is the XPath of the element. */
+export const disksIn = (
+  definition: XmlElement,
+  path: string,
+): { readonly disks: ReadonlyArray<DomainDisk>; readonly problems: ReadonlyArray<Problem> } => {
+  const elements = elementsIn(definition, 'devices').flatMap((all) => elementsIn(all, 'disk'))
+  const found = elements.map((disk, index) => diskOf(disk, `${path}/devices/disk[${index + 1}]`))
+  return { disks: found.map(({ disk }) => disk), problems: found.flatMap(({ problems }) => problems) }
+}
+
 /** The disks of a `<domain>` element, in its order. */
 export const disksOfDomain = (domain: XmlElement): E.Either<DecodeError, ReadonlyArray<DomainDisk>> => {
   if (domain.name !== 'domain')
     return unlessWrong([{ path: '/', expected: 'a domain element', actual: `a ${domain.name} element` }], [])
-  const elements = elementsIn(domain, 'devices').flatMap((all) => elementsIn(all, 'disk'))
-  const found = elements.map((disk, index) => diskOf(disk, `/domain/devices/disk[${index + 1}]`))
-  return unlessWrong(
-    found.flatMap(({ problems }) => problems),
-    found.map(({ disk }) => disk),
-  )
+  const { disks, problems } = disksIn(domain, '/domain')
+  return unlessWrong(problems, disks)
 }
 
 /**

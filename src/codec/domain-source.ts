@@ -1,4 +1,4 @@
-import type { XmlElement } from '../call/xml.js'
+import type { XmlElement } from '../model/xml.js'
 import type { Location } from '../model/location.js'
 import { attribute, elementIn } from './xml-document.js'
 

@@ -14,6 +14,7 @@ const call = <S extends string, A, F extends LibvirtFlag>(
 ) => exact({ call: oneOf(name), arguments: of, flags: list(oneOf(...flags)) }, {})
 
 const onDomain = exact({ domain: text }, {})
+const onSnapshot = exact({ domain: text, snapshot: text }, {})
 
 const blockCalls = {
   virDomainBlockCommit: call(
@@ -46,22 +47,45 @@ const blockCalls = {
   ]),
 }
 
-const domainCalls = {
+const snapshotCalls = {
   virDomainSnapshotCreateXML: call('virDomainSnapshotCreateXML', exact({ domain: text, xml: xmlElement }, {}), [
+    'VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE',
+    'VIR_DOMAIN_SNAPSHOT_CREATE_CURRENT',
     'VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA',
     'VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY',
+    'VIR_DOMAIN_SNAPSHOT_CREATE_QUIESCE',
+    'VIR_DOMAIN_SNAPSHOT_CREATE_LIVE',
     'VIR_DOMAIN_SNAPSHOT_CREATE_REUSE_EXT',
     'VIR_DOMAIN_SNAPSHOT_CREATE_ATOMIC',
   ]),
+  virDomainSnapshotDelete: call('virDomainSnapshotDelete', onSnapshot, [
+    'VIR_DOMAIN_SNAPSHOT_DELETE_CHILDREN',
+    'VIR_DOMAIN_SNAPSHOT_DELETE_METADATA_ONLY',
+    'VIR_DOMAIN_SNAPSHOT_DELETE_CHILDREN_ONLY',
+  ]),
+  virDomainRevertToSnapshot: call('virDomainRevertToSnapshot', onSnapshot, [
+    'VIR_DOMAIN_SNAPSHOT_REVERT_RUNNING',
+    'VIR_DOMAIN_SNAPSHOT_REVERT_PAUSED',
+    'VIR_DOMAIN_SNAPSHOT_REVERT_FORCE',
+  ]),
+  virDomainSnapshotGetXMLDesc: call('virDomainSnapshotGetXMLDesc', onSnapshot, []),
+}
+
+const domainCalls = {
   virDomainSuspend: call('virDomainSuspend', onDomain, []),
   virDomainResume: call('virDomainResume', onDomain, []),
+  virDomainFSFreeze: call('virDomainFSFreeze', onDomain, []),
+  virDomainFSThaw: call('virDomainFSThaw', onDomain, []),
+  virDomainDestroyFlags: call('virDomainDestroyFlags', onDomain, ['VIR_DOMAIN_DESTROY_GRACEFUL']),
+  virDomainCreateWithFlags: call('virDomainCreateWithFlags', onDomain, ['VIR_DOMAIN_START_PAUSED']),
+  virDomainDefineXMLFlags: call('virDomainDefineXMLFlags', exact({ domain: text, xml: xmlElement }, {}), []),
   virDomainGetXMLDesc: call('virDomainGetXMLDesc', onDomain, ['VIR_DOMAIN_XML_INACTIVE']),
   virDomainUpdateDeviceFlags: call('virDomainUpdateDeviceFlags', exact({ domain: text, xml: xmlElement }, {}), [
     'VIR_DOMAIN_AFFECT_CONFIG',
   ]),
 }
 
-const members = { ...blockCalls, ...domainCalls } satisfies {
+const members = { ...blockCalls, ...snapshotCalls, ...domainCalls } satisfies {
   readonly [C in LibvirtCall['call']]: t.Decoder<unknown, LibvirtCall & { readonly call: C }>
 }
 

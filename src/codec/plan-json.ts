@@ -5,20 +5,18 @@ import * as t from 'io-ts'
 import { isNonEmpty } from 'fp-ts/lib/ReadonlyArray.js'
 import type { ReadonlyNonEmptyArray } from 'fp-ts/lib/ReadonlyNonEmptyArray.js'
 
-import type { Call } from '../call/call.js'
 import { features } from '../call/capability.js'
-import type { Wait } from '../call/wait.js'
 import { isImageName } from '../model/image.js'
 import type { ImageName } from '../model/image.js'
-import type { Assumption } from '../plan/assumption.js'
 import type { Fate } from '../plan/fate.js'
 import type { Plan } from '../plan/plan.js'
+import { assumption } from './assumption-json.js'
 import { chainBody, chainOfBody, checkedVersion, encodeBody, format } from './chain-json.js'
+import { show, unlessWrong } from './decode-error.js'
 import type { DecodeError } from './decode-error.js'
 import { parsedJson } from './json-text.js'
-import { libvirtCall } from './libvirt-json.js'
-import { qmpCommand } from './qmp-json.js'
-import { exact, list, oneOf, read, shape, size, tagged, text } from './shape.js'
+import { exact, list, oneOf, read, shape, size, text } from './shape.js'
+import { step } from './step-json.js'
 
 /**
  * A plan as JSON of our own: `JSON.stringify` writes it, {@link decodePlan} reads it. Inside is what `version` says.
@@ -31,57 +29,11 @@ export interface EncodedPlan {
   readonly [member: string]: unknown
 }
 
-const imageName = shape(
+/** The name of an image. */
+export const imageName = shape(
   'a name: not empty, no NUL',
   (value): value is ImageName => typeof value === 'string' && isImageName(value),
 )
-
-type Argv = readonly ['qemu-img', ...ReadonlyArray<string>]
-
-const argv = shape(
-  'an array of strings, the first "qemu-img"',
-  (value): value is Argv => list(text).is(value) && value[0] === 'qemu-img',
-)
-
-const files = tagged('operation', {
-  remove: exact({ _tag: oneOf('Files'), operation: oneOf('remove'), path: text }, {}),
-  rename: exact({ _tag: oneOf('Files'), operation: oneOf('rename'), path: text, to: text }, {}),
-  link: exact({ _tag: oneOf('Files'), operation: oneOf('link'), path: text, to: text }, {}),
-})
-
-const call = tagged('_tag', {
-  Qmp: exact({ _tag: oneOf('Qmp'), command: qmpCommand }, {}),
-  Libvirt: exact({ _tag: oneOf('Libvirt'), function: libvirtCall }, {}),
-  QemuImg: exact({ _tag: oneOf('QemuImg'), argv }, {}),
-  Files: files,
-} satisfies { readonly [T in Call['_tag']]: t.Decoder<unknown, Call & { readonly _tag: T }> })
-
-const reported = exact({ image: text, format: text, location: text }, {})
-
-const wait = tagged('_tag', {
-  QmpJob: exact({ _tag: oneOf('QmpJob'), job: text, status: oneOf('ready', 'pending', 'concluded') }, {}),
-  LibvirtJob: exact({ _tag: oneOf('LibvirtJob'), disk: text, status: oneOf('ready', 'completed', 'canceled') }, {}),
-  ChainIs: exact({ _tag: oneOf('ChainIs'), disk: text, images: list(reported) }, {}),
-} satisfies { readonly [T in Wait['_tag']]: t.Decoder<unknown, Wait & { readonly _tag: T }> })
-
-const names = list(text)
-
-const assumption = tagged('_tag', {
-  NoOtherReaders: exact({ _tag: oneOf('NoOtherReaders'), images: names }, {}),
-  Writable: exact({ _tag: oneOf('Writable'), images: names }, {}),
-  NothingAt: exact({ _tag: oneOf('NothingAt'), path: text }, {}),
-  MadeBefore: exact({ _tag: oneOf('MadeBefore'), image: text, path: text }, {}),
-  HoldsNothing: exact({ _tag: oneOf('HoldsNothing'), image: text, path: text }, {}),
-  NoManagedSave: exact({ _tag: oneOf('NoManagedSave'), domain: text }, {}),
-  SnapshotsGo: exact({ _tag: oneOf('SnapshotsGo'), image: text, snapshots: names }, {}),
-  SameContents: exact({ _tag: oneOf('SameContents'), left: text, right: text }, {}),
-  Closed: exact({ _tag: oneOf('Closed'), images: names }, {}),
-  StartsWith: exact({ _tag: oneOf('StartsWith'), image: text, path: text, from: size }, {}),
-  DeviceHolds: exact({ _tag: oneOf('DeviceHolds'), image: text, sizeBytes: size }, {}),
-  HeadersLead: exact({ _tag: oneOf('HeadersLead'), images: names }, {}),
-  NoKillBeforeFlush: exact({ _tag: oneOf('NoKillBeforeFlush'), image: text, oldHeader: text }, {}),
-  BitmapsStop: exact({ _tag: oneOf('BitmapsStop'), image: text, bitmaps: names }, {}),
-} satisfies { readonly [T in Assumption['_tag']]: t.Decoder<unknown, Assumption & { readonly _tag: T }> })
 
 const fate = oneOf('kept', 'written', 'repointed', 'redundant', 'invalid', 'removed', 'created')
 
@@ -90,17 +42,36 @@ const fates = shape(
   (value): value is ReadonlyNonEmptyArray<Fate> => list(fate).is(value) && isNonEmpty(value),
 )
 
+/** What images hold afterwards. */
+export const contents = list(exact({ image: imageName, span: list(imageName), sizeBytes: size }, {}))
+
+/** What becomes of each image. */
+export const fateList = list(exact({ image: text, fates }, {}))
+
+type FateList = t.TypeOf<typeof fateList>
+
+/** The fates of images, each of which is there once; `path` is where the list is. */
+export const fatesOfWire = (wire: FateList, path: string): E.Either<DecodeError, Plan['fates']> => {
+  const found = new Map(wire.map(({ image, fates: those }) => [image, those]))
+  const problem = { path, expected: 'each image once', actual: show(wire) }
+  return unlessWrong(found.size < wire.length ? [problem] : [], found)
+}
+
+/** The fates of images as JSON. */
+export const encodeFates = (of: Plan['fates']): FateList =>
+  Array.from(of, ([image, those]) => ({ image, fates: those }))
+
 const planWire = exact(
   {
     format: oneOf('backing-chain/plan'),
     version: t.literal(1),
-    operation: oneOf('addOverlay', 'commit', 'pull', 'copy'),
+    operation: oneOf('addOverlay', 'commit', 'pull', 'copy', 'remove'),
     via: oneOf('qmp', 'libvirt', 'qemu-img'),
     before: chainBody,
     after: chainBody,
-    steps: list(exact({ call, why: text }, { until: wait })),
-    contents: list(exact({ image: imageName, span: list(imageName), sizeBytes: size }, {})),
-    fates: list(exact({ image: text, fates }, {})),
+    steps: list(step),
+    contents,
+    fates: fateList,
     points: list(exact({ point: text, before: imageName, after: imageName, format, sizeBytes: size }, {})),
     requires: list(oneOf(...features)),
     assumes: list(assumption),
@@ -115,13 +86,9 @@ const planOfWire = (wire: t.TypeOf<typeof planWire>): E.Either<DecodeError, Plan
   const after = chainOfBody(wire.after)
   if (E.isLeft(before)) return before
   if (E.isLeft(after)) return after
-  const found = new Map(wire.fates.map(({ image, fates: those }) => [image, those]))
-  if (found.size < wire.fates.length)
-    return E.left({
-      _tag: 'ShapeWrong',
-      problems: [{ path: '$.fates', expected: 'each image once', actual: `an array of ${wire.fates.length}` }],
-    })
-  return E.right({ ...rest, before: before.right, after: after.right, fates: found })
+  const found = fatesOfWire(wire.fates, '$.fates')
+  if (E.isLeft(found)) return found
+  return E.right({ ...rest, before: before.right, after: after.right, fates: found.right })
 }
 
 /**
@@ -152,7 +119,7 @@ export const encodePlan = (of: Plan): EncodedPlan => ({
   ...of,
   before: encodeBody(of.before),
   after: encodeBody(of.after),
-  fates: Array.from(of.fates, ([image, those]) => ({ image, fates: those })),
+  fates: encodeFates(of.fates),
 })
 
 /**

@@ -2,7 +2,7 @@ import { parseXml, XmlCdata, XmlElement as ParsedElement, XmlText } from '@rgrov
 import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 
-import type { XmlElement } from '../call/xml.js'
+import type { XmlElement } from '../model/xml.js'
 import type { DecodeError } from './decode-error.js'
 
 /**
@@ -62,12 +62,28 @@ const refused = (xml: string): string | undefined => {
 
 const isBlank = (text: string): boolean => /^[ \t\r\n]*$/.test(text)
 
+/** The elements and texts inside; what CDATA and comments have cut into pieces is one text. */
+const childrenOf = (parsed: ParsedElement): ReadonlyArray<XmlElement | string> => {
+  const children: Array<XmlElement | string> = []
+  let text: Array<string> = []
+  const end = (): void => {
+    const whole = text.join('')
+    if (whole !== '') children.push(whole)
+    text = []
+  }
+  for (const child of parsed.children) {
+    if (child instanceof XmlText || child instanceof XmlCdata) text.push(child.text)
+    if (!(child instanceof ParsedElement)) continue
+    end()
+    children.push(elementOf(child))
+  }
+  end()
+  return children
+}
+
 /** Without the white space between elements; depth is bounded before anything is parsed. */
 const elementOf = (parsed: ParsedElement): XmlElement => {
-  const children = parsed.children.flatMap((child): ReadonlyArray<XmlElement | string> => {
-    if (child instanceof ParsedElement) return [elementOf(child)]
-    return child instanceof XmlText || child instanceof XmlCdata ? [child.text] : []
-  })
+  const children = childrenOf(parsed)
   const mixed = children.some((child) => typeof child !== 'string')
   return {
     name: parsed.name,
@@ -103,6 +119,10 @@ export const elementsIn = (of: XmlElement, name: string): ReadonlyArray<XmlEleme
 /** The first element of that name directly inside. */
 export const elementIn = (of: XmlElement | undefined, name: string): XmlElement | undefined =>
   of === undefined ? undefined : elementsIn(of, name)[0]
+
+/** The text directly inside an element. */
+export const textIn = (of: XmlElement | undefined): string | undefined =>
+  of?.children.filter((child) => typeof child === 'string').join('')
 
 /** The value of an attribute. */
 export const attribute = (of: XmlElement | undefined, name: string): string | undefined =>

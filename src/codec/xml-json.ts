@@ -1,6 +1,6 @@
 import * as t from 'io-ts'
 
-import type { XmlElement } from '../call/xml.js'
+import type { XmlElement } from '../model/xml.js'
 import { exact, isObject, list, shape, text } from './shape.js'
 import { deepestElement } from './xml-document.js'
 

@@ -95,17 +95,31 @@ const planOf = (outcome: OverlayOutcome, points: ReadonlyArray<PointOutcome>): P
   }
 }
 
-const planOverlay = (job: OverlayJob): E.Either<Refusal, Plan> =>
+/** A new overlay and the plan for it: whoever takes several at once has other steps. */
+export interface PlannedOverlay {
+  readonly outcome: OverlayOutcome
+  readonly plan: Plan
+}
+
+const planOverlay = (job: OverlayJob): E.Either<Refusal, PlannedOverlay> =>
   pipe(
     placeImage(placeOf(job)),
     E.map((placed) => settleOverlay(job, placed)),
     E.flatMap((outcome) =>
       pipe(
         pointOutcomes(job, ({ name }) => knownImage(outcome.after, name)),
-        E.map((points) => planOf(outcome, points)),
+        E.map((points) => ({ outcome, plan: planOf(outcome, points) })),
       ),
     ),
   )
+
+/** A new active image over the present one, with what its plan was made of; refuses what `addOverlay` refuses. */
+export const plannedOverlay = (
+  chain: Chain,
+  request: AddOverlayRequest,
+  hypervisor: Hypervisor,
+): E.Either<Refusal, PlannedOverlay> =>
+  pipe(guarded(guards)({ chain, request, hypervisor, active: activeImage(chain) }), E.flatMap(planOverlay))
 
 /**
  * Plans a new active image over the present one, which is frozen at that point in time.
@@ -136,4 +150,7 @@ const planOverlay = (job: OverlayJob): E.Either<Refusal, Plan> =>
  * @since 0.1.0
  */
 export const addOverlay = (chain: Chain, request: AddOverlayRequest, hypervisor: Hypervisor): E.Either<Refusal, Plan> =>
-  pipe(guarded(guards)({ chain, request, hypervisor, active: activeImage(chain) }), E.flatMap(planOverlay))
+  pipe(
+    plannedOverlay(chain, request, hypervisor),
+    E.map(({ plan }) => plan),
+  )

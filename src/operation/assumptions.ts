@@ -45,7 +45,9 @@ export const startAssumption = (
   after: Chain,
   steps: ReadonlyArray<Step>,
 ): ReadonlyArray<Assumption> => {
-  const told = hypervisor.via === 'libvirt' || (hypervisor.via === 'qemu-img' && hypervisor.definition !== undefined)
+  const told =
+    hypervisor.via === 'libvirt' ||
+    (hypervisor.via === 'qemu-img' && (hypervisor.definition !== undefined || hypervisor.guest !== 'shut-off'))
   const { name, location } = activeImage(after)
   const from = steps.findIndex(({ until }) => until?._tag === 'ChainIs') + 1
   return told ? [] : [{ _tag: 'StartsWith', image: name, path: locationString(location), from }]

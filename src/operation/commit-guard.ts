@@ -149,7 +149,7 @@ const commitPathGuard: Guard<CommitJob> = (job): Refusal | undefined =>
 
 /** The guards of a commit, in the order in which they are asked. */
 export const commitGuards: ReadonlyArray<Guard<CommitJob>> = [
-  (job) => guestStateGuard(job.hypervisor),
+  (job) => guestStateGuard(job.hypervisor, { chain: job.chain, written: job.span }),
   commitPathGuard,
   (job) => capabilityGuard(job.hypervisor, commitFeatures(job)),
   commitJobGuard,

@@ -73,7 +73,7 @@ export const settle = (job: CommitJob, backings: ReadonlyMap<string, Backing>): 
       })
   const filtered = keeps || job.active === 'no' ? after : withFilters(after, top)
   const nodes = settleNodes(chain, filtered)
-  const settled = hypervisor.via === 'qemu-img' ? withoutNodes(nodes.after) : nodes.after
+  const settled = hypervisor.guest === 'shut-off' ? withoutNodes(nodes.after) : nodes.after
   return { job, backings, after: settled, dropped, unused: nodes.unused }
 }
 

@@ -5,7 +5,10 @@ import type { Feature } from '../call/capability.js'
 import { locationString, pathOf } from '../model/location.js'
 import type { Location } from '../model/location.js'
 import type { Image } from '../model/image.js'
-import type { GuestState, Hypervisor, RunningJob } from '../plan/hypervisor.js'
+import type { Chain } from '../model/chain.js'
+import { activePath, path } from '../model/chain-query.js'
+import type { GuestState } from '../model/guest.js'
+import type { Hypervisor, RunningJob } from '../plan/hypervisor.js'
 import { refuse } from '../plan/refusal.js'
 import type { Refusal } from '../plan/refusal.js'
 
@@ -16,10 +19,28 @@ const usable: { readonly [V in Hypervisor['via']]: ReadonlyArray<GuestState> } =
   'qemu-img': ['shut-off'],
 }
 
-/** Refuses a dialect that cannot be used in the guest's state: nothing but QEMU may write to what QEMU has open. */
-export const guestStateGuard = ({ via, guest }: Hypervisor): Refusal | undefined => {
+/** True for images that the guest's QEMU does not have open, and that nobody reads who does not rest as well. */
+const atRest = (chain: Chain, images: ReadonlyArray<Image>): boolean => {
+  const open = new Set(activePath(chain).map(({ name }) => String(name)))
+  return images.every(
+    (image) =>
+      image.node === undefined &&
+      !open.has(image.name) &&
+      path(chain, image.name)?.every(({ name }) => name !== chain.active) === true,
+  )
+}
+
+/**
+ * Refuses a dialect that cannot be used in the guest's state: nothing but QEMU may write to what QEMU has open. qemu-img can
+ * work beside a guest that runs on `written` images that rest; those below, QEMU and qemu-img only read.
+ */
+export const guestStateGuard = (
+  { via, guest }: Hypervisor,
+  work?: { readonly chain: Chain; readonly written: ReadonlyArray<Image> },
+): Refusal | undefined => {
   const needs = usable[via]
   if (needs.includes(guest)) return undefined
+  if (via === 'qemu-img' && work !== undefined && atRest(work.chain, work.written)) return undefined
   const other = guest === 'shut-off' ? 'qemu-img' : 'qmp'
   return refuse({ _tag: 'GuestStateWrong', via, guest, needs }, [{ _tag: 'Via', via: other, guest: usable[other] }])
 }
@@ -63,9 +84,10 @@ export const addressGuard = (via: Hypervisor['via'], images: ReadonlyArray<Image
       if (node === undefined) return refuse({ _tag: 'NodeUnknown', image: name })
       continue
     }
-    const path = pathOf(location)
-    if (path !== undefined && !path.startsWith('/')) return refuse({ _tag: 'PathNotAbsolute', image: name, path })
-    if (path === undefined && via === 'libvirt') {
+    const where = pathOf(location)
+    if (where !== undefined && !where.startsWith('/'))
+      return refuse({ _tag: 'PathNotAbsolute', image: name, path: where })
+    if (where === undefined && via === 'libvirt') {
       const why = 'libvirt names such an image only by an index that is valid until the next start'
       return refuse({ _tag: 'LocationNotAddressable', image: name, via, why }, [
         { _tag: 'Via', via: 'qmp', guest: usable.qmp },
@@ -79,7 +101,7 @@ export const addressGuard = (via: Hypervisor['via'], images: ReadonlyArray<Image
  * True for a path that libvirt gives back as it was: XML cannot carry control characters, and libvirt 11.3 prints tabs and
  * line ends as they are, so that a reader of its XML finds a space.
  */
-const survivesXml = (path: string): boolean => !/[^\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/u.test(path)
+const survivesXml = (text: string): boolean => !/[^\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/u.test(text)
 
 /** Refuses paths that libvirt would not give back, where libvirt is told of them. */
 export const xmlGuard = (

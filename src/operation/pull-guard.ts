@@ -98,7 +98,7 @@ const addressed = ({ into, base }: PullJob): ReadonlyArray<Image> => (base === u
 
 /** The guards of a pull, in the order in which they are asked. */
 export const pullGuards: ReadonlyArray<Guard<PullJob>> = [
-  (job) => guestStateGuard(job.hypervisor),
+  (job) => guestStateGuard(job.hypervisor, { chain: job.chain, written: [job.into] }),
   (job) => onPathGuard(job.hypervisor.via, job.chain, job.into),
   wayGuard,
   (job) => capabilityGuard(job.hypervisor, pullFeatures(job)),

@@ -45,6 +45,6 @@ export const settlePull = (job: PullJob, backing: Backing | undefined): PullOutc
     needed: new Set([...points, ...read.map(({ name }) => String(name))]),
   })
   const nodes = settleNodes(job.chain, after)
-  const settled = job.hypervisor.via === 'qemu-img' ? withoutNodes(nodes.after) : nodes.after
+  const settled = job.hypervisor.guest === 'shut-off' ? withoutNodes(nodes.after) : nodes.after
   return { job, backing, after: settled, dropped, unused: nodes.unused }
 }

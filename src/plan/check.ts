@@ -1,6 +1,7 @@
 import type { Call } from '../call/call.js'
 import { activeImage } from '../model/chain-query.js'
 import { normalPath } from '../model/header.js'
+import type { Image } from '../model/image.js'
 import { locationString } from '../model/location.js'
 import type { Fate } from './fate.js'
 import type { Plan, Step } from './plan.js'
@@ -77,7 +78,21 @@ const started = (call: Call): string | undefined => {
 const dismissed = ({ call }: Step): ReadonlyArray<string> =>
   call._tag === 'Qmp' && call.command.execute === 'job-dismiss' ? [call.command.arguments.id] : []
 
-const jobProblems = ({ steps }: Plan): ReadonlyArray<PlanProblem> => {
+/** What a judge of steps looks at: of the images afterwards only where they are. */
+export interface Steps {
+  readonly steps: ReadonlyArray<Step>
+  readonly images: Iterable<Image>
+  /** Whether all that was written before the first step is on disk. */
+  readonly begins: 'flushed' | 'unflushed'
+}
+
+const stepsOf = ({ steps, after, via, contents }: Plan): Steps => ({
+  steps,
+  images: after.images.values(),
+  begins: via === 'qemu-img' || contents.length === 0 ? 'flushed' : 'unflushed',
+})
+
+const jobProblems = ({ steps }: Steps): ReadonlyArray<PlanProblem> => {
   const ended = new Set(steps.flatMap(dismissed))
   return steps.flatMap(({ call, until }, step): ReadonlyArray<PlanProblem> => {
     const what = started(call)
@@ -99,14 +114,15 @@ const meaning = ({ call, until }: Step): Command => {
   return call._tag === 'Libvirt' && call.function.call === 'virDomainResume' ? 'resume' : 'other'
 }
 
-/** Files go only after the chain has been seen, and what replaces them flushed; qemu-img flushes when it ends. */
-const removalProblems = (plan: Plan): ReadonlyArray<PlanProblem> => {
-  const readers = new Map(
-    Array.from(plan.after.images.values(), ({ name, location }) => [normalPath(locationString(location)), name]),
-  )
+/**
+ * Files go only after the chain has been seen, and what replaces them flushed; qemu-img flushes when it ends, and where
+ * nothing is written nothing replaces them.
+ */
+const removalProblems = (plan: Steps): ReadonlyArray<PlanProblem> => {
+  const readers = new Map(Array.from(plan.images, ({ name, location }) => [normalPath(locationString(location)), name]))
   const problems: Array<PlanProblem> = []
   let seen = false
-  let flushed = plan.via === 'qemu-img'
+  let flushed = plan.begins === 'flushed'
   for (const [step, one] of plan.steps.entries()) {
     const what = meaning(one)
     if (what === 'look') seen = true
@@ -124,11 +140,18 @@ const removalProblems = (plan: Plan): ReadonlyArray<PlanProblem> => {
 }
 
 /** A plan that lets the guest go on once lets it go on each time. */
-const pauseProblems = ({ steps }: Plan): ReadonlyArray<PlanProblem> => {
+const pauseProblems = ({ steps }: Steps): ReadonlyArray<PlanProblem> => {
   const meanings = steps.map(meaning)
   const step = meanings.lastIndexOf('flush')
   return meanings.includes('resume') && meanings.lastIndexOf('resume') < step ? [{ _tag: 'GuestLeftPaused', step }] : []
 }
+
+/** What is wrong with steps by themselves: jobs nobody waits for, files that go too early, a guest left paused. */
+export const stepProblems = (of: Steps): ReadonlyArray<PlanProblem> => [
+  ...jobProblems(of),
+  ...removalProblems(of),
+  ...pauseProblems(of),
+]
 
 /**
  * Judges a plan, whoever made it, and gives every problem that it finds; none for a plan of this library.
@@ -154,7 +177,5 @@ export const checkPlan = (plan: Plan): ReadonlyArray<PlanProblem> => [
   ...fateProblems(plan),
   ...contentProblems(plan),
   ...pointProblems(plan),
-  ...jobProblems(plan),
-  ...removalProblems(plan),
-  ...pauseProblems(plan),
+  ...stepProblems(stepsOf(plan)),
 ]

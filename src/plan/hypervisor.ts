@@ -1,12 +1,6 @@
 import type { Capabilities } from '../call/capability.js'
-import type { XmlElement } from '../call/xml.js'
-
-/**
- * Whether the guest runs. `paused` has its QEMU alive and its vCPUs stopped; `shut-off` has no QEMU.
- *
- * @since 0.1.0
- */
-export type GuestState = 'running' | 'paused' | 'shut-off'
+import type { GuestState } from '../model/guest.js'
+import type { XmlElement } from '../model/xml.js'
 
 /**
  * A block job that is under way on the disk. `images` are those that it works on, base first: of a commit from its base to

@@ -67,7 +67,7 @@ export interface PointOutcome {
  * @since 0.1.0
  */
 export interface Plan {
-  readonly operation: 'addOverlay' | 'commit' | 'pull' | 'copy'
+  readonly operation: 'addOverlay' | 'commit' | 'pull' | 'copy' | 'remove'
   readonly via: Hypervisor['via']
   readonly before: Chain
   readonly after: Chain

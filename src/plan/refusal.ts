@@ -3,7 +3,8 @@ import type { ReadonlyNonEmptyArray } from 'fp-ts/lib/ReadonlyNonEmptyArray.js'
 import type { MissingFeature } from '../call/capability.js'
 import type { Reader } from '../model/chain-query.js'
 import type { Format } from '../model/format.js'
-import type { GuestState, Hypervisor } from './hypervisor.js'
+import type { GuestState } from '../model/guest.js'
+import type { Hypervisor } from './hypervisor.js'
 
 /**
  * Another way to what the caller wanted.

@@ -1,4 +1,5 @@
-import type { GuestState, Hypervisor } from '../plan/hypervisor.js'
+import type { GuestState } from '../model/guest.js'
+import type { Hypervisor } from '../plan/hypervisor.js'
 import type { AcceptableTag, Alternative } from '../plan/refusal.js'
 import { nameText } from '../model/print-picture.js'
 import { sizeText } from './size.js'

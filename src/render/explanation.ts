@@ -12,6 +12,7 @@ const operations: { readonly [O in Plan['operation']]: string } = {
   commit: 'A commit',
   pull: 'A pull',
   copy: 'A copy',
+  remove: 'The removal of images',
 }
 
 const fateTexts: { readonly [F in Fate]: string } = {

@@ -21,7 +21,7 @@ const fileArgv = (call: FileCall): ReadonlyArray<string> => {
 
 /**
  * Writes a call on one line, to read or to paste: shell words for qemu-img and files, `virsh` for libvirt, and the JSON of
- * the socket for QMP.
+ * the socket for QMP and for the guest agent.
  *
  * Law: a POSIX shell splits the line of a qemu-img call into exactly its `argv`.
  *
@@ -36,6 +36,7 @@ const fileArgv = (call: FileCall): ReadonlyArray<string> => {
 export const shellLine = (call: Call): string => {
   switch (call._tag) {
     case 'Qmp':
+    case 'Agent':
       return JSON.stringify(call.command)
     case 'Libvirt':
       return virshLine(call.function)

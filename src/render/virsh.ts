@@ -1,5 +1,5 @@
 import type { LibvirtCall, LibvirtFlag } from '../call/libvirt.js'
-import { xmlText } from '../call/xml.js'
+import { xmlText } from '../model/xml.js'
 import { shellWord, shellWords } from './word.js'
 
 /**
@@ -29,10 +29,22 @@ const options: { readonly [F in LibvirtFlag]: ReadonlyArray<string> } = {
   VIR_DOMAIN_BLOCK_COPY_TRANSIENT_JOB: ['--transient-job'],
   VIR_DOMAIN_BLOCK_JOB_ABORT_ASYNC: ['--async'],
   VIR_DOMAIN_BLOCK_JOB_ABORT_PIVOT: ['--pivot'],
+  VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE: ['--redefine'],
+  VIR_DOMAIN_SNAPSHOT_CREATE_CURRENT: ['--current'],
   VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA: ['--no-metadata'],
   VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY: ['--disk-only'],
   VIR_DOMAIN_SNAPSHOT_CREATE_REUSE_EXT: ['--reuse-external'],
   VIR_DOMAIN_SNAPSHOT_CREATE_ATOMIC: ['--atomic'],
+  VIR_DOMAIN_SNAPSHOT_CREATE_QUIESCE: ['--quiesce'],
+  VIR_DOMAIN_SNAPSHOT_CREATE_LIVE: ['--live'],
+  VIR_DOMAIN_SNAPSHOT_DELETE_CHILDREN: ['--children'],
+  VIR_DOMAIN_SNAPSHOT_DELETE_METADATA_ONLY: ['--metadata'],
+  VIR_DOMAIN_SNAPSHOT_DELETE_CHILDREN_ONLY: ['--children-only'],
+  VIR_DOMAIN_SNAPSHOT_REVERT_RUNNING: ['--running'],
+  VIR_DOMAIN_SNAPSHOT_REVERT_PAUSED: ['--paused'],
+  VIR_DOMAIN_SNAPSHOT_REVERT_FORCE: ['--force'],
+  VIR_DOMAIN_DESTROY_GRACEFUL: ['--graceful'],
+  VIR_DOMAIN_START_PAUSED: ['--paused'],
   VIR_DOMAIN_XML_INACTIVE: ['--inactive'],
   VIR_DOMAIN_AFFECT_CONFIG: ['--config'],
 }
@@ -51,6 +63,11 @@ const onDomain = (of: { readonly domain: string }): ReadonlyArray<string> => pla
 const onDisk = (of: { readonly domain: string; readonly disk: string }): ReadonlyArray<string> => [
   ...onDomain(of),
   ...placed('--path', of.disk),
+]
+
+const onSnapshot = (of: { readonly domain: string; readonly snapshot: string }): ReadonlyArray<string> => [
+  ...onDomain(of),
+  ...placed('--snapshotname', of.snapshot),
 ]
 
 const standardInput = '/dev/stdin'
@@ -82,8 +99,16 @@ const commands: { readonly [Name in keyof ByName]: (call: ByName[Name]) => Reado
     ...(flags.length === 0 ? ['--abort'] : []),
   ],
   virDomainSnapshotCreateXML: ({ arguments: of }) => ['snapshot-create', ...onDomain(of), standardInput],
+  virDomainSnapshotDelete: ({ arguments: of }) => ['snapshot-delete', ...onSnapshot(of)],
+  virDomainRevertToSnapshot: ({ arguments: of }) => ['snapshot-revert', ...onSnapshot(of)],
+  virDomainSnapshotGetXMLDesc: ({ arguments: of }) => ['snapshot-dumpxml', ...onSnapshot(of)],
   virDomainSuspend: ({ arguments: of }) => ['suspend', ...onDomain(of)],
   virDomainResume: ({ arguments: of }) => ['resume', ...onDomain(of)],
+  virDomainFSFreeze: ({ arguments: of }) => ['domfsfreeze', ...onDomain(of)],
+  virDomainFSThaw: ({ arguments: of }) => ['domfsthaw', ...onDomain(of)],
+  virDomainDestroyFlags: ({ arguments: of }) => ['destroy', ...onDomain(of)],
+  virDomainCreateWithFlags: ({ arguments: of }) => ['start', ...onDomain(of)],
+  virDomainDefineXMLFlags: () => ['define', standardInput],
   virDomainGetXMLDesc: ({ arguments: of }) => ['dumpxml', ...onDomain(of)],
   virDomainUpdateDeviceFlags: ({ arguments: of }) => ['update-device', ...onDomain(of), standardInput],
 }
@@ -91,26 +116,9 @@ const commands: { readonly [Name in keyof ByName]: (call: ByName[Name]) => Reado
 const wordsOf = <Name extends keyof ByName>(name: Name, call: ByName[Name]): ReadonlyArray<string> =>
   commands[name](call)
 
-const standardInputOf = (call: LibvirtCall): string | undefined => {
-  switch (call.call) {
-    case 'virDomainSnapshotCreateXML':
-    case 'virDomainUpdateDeviceFlags':
-      return xmlText(call.arguments.xml)
-    case 'virDomainBlockCopy':
-      return xmlText(call.arguments.destxml)
-    case 'virDomainBlockCommit':
-    case 'virDomainBlockPull':
-    case 'virDomainBlockRebase':
-    case 'virDomainBlockJobAbort':
-    case 'virDomainSuspend':
-    case 'virDomainResume':
-    case 'virDomainGetXMLDesc':
-      return undefined
-    default: {
-      const never: never = call
-      return never
-    }
-  }
+const standardInputOf = ({ arguments: of }: LibvirtCall): string | undefined => {
+  if ('xml' in of) return xmlText(of.xml)
+  return 'destxml' in of ? xmlText(of.destxml) : undefined
 }
 
 /**

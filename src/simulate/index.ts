@@ -1,6 +1,6 @@
 export { withImage, worldOf } from './world-of.js'
 export type { WorldError, WorldOptions } from './world-of.js'
-export type { Boot, FileHeader, Incident, Process, SimDomain, SimFile, SimNode, World } from './world.js'
+export type { Boot, FileHeader, Incident, Process, SavedLayer, SimDomain, SimFile, SimNode, World } from './world.js'
 export type { Job } from './job.js'
 export type { Fault } from './fault.js'
 export { perform } from './perform.js'
@@ -15,3 +15,21 @@ export { durableChain, fileView, guestView, liveChain, startChain } from './obse
 export type { SeenImage } from './observe.js'
 export { observeChain } from './observe-chain.js'
 export { fileAt, pathsOf, withAccess } from './files.js'
+export { machineWorldOf } from './machine-world-of.js'
+export type { MachineWorldError, MachineWorldOptions } from './machine-world-of.js'
+export { later, machineIncidents } from './machine-world.js'
+export type {
+  MachineDomain,
+  MachineWorld,
+  SavedMemory,
+  SimSnapshot,
+  SnapshotRecordDisk,
+  StoredDisk,
+} from './machine-world.js'
+export { killMachine } from './machine-process.js'
+export { performMachine } from './perform-machine.js'
+export type { PerformOptions } from './perform-machine.js'
+export { endOfMachine, machineWrite, runMachine } from './machine-trace.js'
+export type { GuestWrite, MachineMoment, MachineRunOptions, MachineSimStep, MachineTrace } from './machine-trace.js'
+export { guestViews, insideView, machineFileView, metadataOf } from './machine-observe.js'
+export type { ListedDisk, ListedSnapshot } from './machine-observe.js'

@@ -56,7 +56,15 @@ const placesOf = (disk: Disk, call: BlockCommitCall): E.Either<Fault, Places> =>
     ),
   )
 
-const begin = (disk: Disk, call: BlockCommitCall, { top, base }: Places): Outcome => {
+interface Begin {
+  readonly call: BlockCommitCall
+  readonly finalizing: Finalizing
+}
+
+/** Who says when the job ends: it itself, or libvirt with `job-finalize`, once every disk has come so far. */
+export type Finalizing = 'by itself' | 'by libvirt'
+
+const begin = (disk: Disk, { call, finalizing }: Begin, { top, base }: Places): Outcome => {
   const relative = call.flags.includes('VIR_DOMAIN_BLOCK_COMMIT_RELATIVE')
   const string = top === 0 ? E.right(undefined) : backingString(disk, { overlay: top - 1, base }, relative)
   if (E.isLeft(string)) return string
@@ -69,6 +77,7 @@ const begin = (disk: Disk, call: BlockCommitCall, { top, base }: Places): Outcom
     'base-node': name(base),
     ...(string.right === undefined ? {} : { 'backing-file': string.right }),
     'auto-dismiss': false,
+    ...(finalizing === 'by itself' ? {} : { 'auto-finalize': false }),
   })
   const job = {
     id,
@@ -86,8 +95,8 @@ const begin = (disk: Disk, call: BlockCommitCall, { top, base }: Places): Outcom
 }
 
 /** `virDomainBlockCommit`: NULL for `top` is the active image, NULL for `base` the lowest one, or with SHALLOW top's own. */
-export const domainBlockCommit = (disk: Disk, call: BlockCommitCall): Outcome =>
+export const domainBlockCommit = (disk: Disk, call: BlockCommitCall, finalizing: Finalizing = 'by itself'): Outcome =>
   pipe(
     placesOf(disk, call),
-    E.flatMap((places) => begin(disk, call, places)),
+    E.flatMap((places) => begin(disk, { call, finalizing }, places)),
   )

@@ -1,8 +1,8 @@
 import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 
-import { element } from '../call/xml.js'
-import type { XmlElement } from '../call/xml.js'
+import { element } from '../model/xml.js'
+import type { XmlElement } from '../model/xml.js'
 import type { BlockRebaseCall } from '../call/libvirt.js'
 import { traitsOf } from '../model/format.js'
 import { liveLayer } from './cache.js'

@@ -32,6 +32,13 @@ export const withoutDropped = (boot: Boot, job: LibvirtJob, droppedPaths: Readon
   return { ...bootOf(boot, kept(job.chain).slice(0, 1)), backingStore: [], terminated: false }
 }
 
+/** What becomes of the live definition when images drop out: they drop out of it. */
+export const declaredWithoutDropped = (declared: Boot, job: LibvirtJob, droppedPaths: ReadonlySet<string>): Boot => {
+  const left = storedChainOf(declared).filter(({ path }) => !droppedPaths.has(keyOf(path)))
+  if (left.length > 0) return bootOf(declared, left)
+  return bootOf(declared, job.chain.filter(({ path }) => !droppedPaths.has(keyOf(path))).slice(0, 1))
+}
+
 /** What becomes of it when the guest pivots to a copy. */
 export const withCopy = (boot: Boot, job: LibvirtJob): Boot =>
   boot.keeper !== 'libvirt' || job.copy === undefined || !same(boot, job.chain[0])

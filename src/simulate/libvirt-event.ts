@@ -6,10 +6,11 @@ import { nodeOf, removeNode } from './graph.js'
 import { dismissed } from './job-finish.js'
 import { advance } from './job-progress.js'
 import type { Job } from './job.js'
-import { withCopy, withoutDropped } from './libvirt-definition.js'
+import { declaredWithoutDropped, withCopy, withoutDropped } from './libvirt-definition.js'
 import { withDomain } from './libvirt-chain.js'
 import { jobOf } from './qmp-check.js'
-import type { LibvirtJob, World } from './world.js'
+import { withProcess } from './world.js'
+import type { Boot, LibvirtJob, World } from './world.js'
 
 /** Closes a format node and its storage node, if nobody reads it any more. */
 export const closeNode = (world: World, name: string): World => {
@@ -25,8 +26,14 @@ export const closeNode = (world: World, name: string): World => {
 const tidyUp = (world: World, job: LibvirtJob): World => {
   const paths = new Set(job.dropped.map(({ openedAs }) => keyOf(openedAs)))
   const closed = job.dropped.reduce((open, { name }) => closeNode(open, name), world)
-  if (job.kind === 'copy') return { ...closed, boot: withCopy(world.boot, job) }
-  const mended = { ...closed, boot: withoutDropped(world.boot, job, paths) }
+  const declare = (change: (declared: Boot) => Boot): World =>
+    closed.qemu === undefined ? closed : withProcess(closed, { declared: change(closed.qemu.declared) })
+  if (job.kind === 'copy') {
+    const copied = declare((declared) => withCopy({ ...declared, keeper: 'libvirt' }, job))
+    return { ...copied, boot: withCopy(world.boot, job) }
+  }
+  const declared = declare((old) => declaredWithoutDropped(old, job, paths))
+  const mended = { ...declared, boot: withoutDropped(world.boot, job, paths) }
   return job.files === 'kept' ? mended : Array.from(paths).reduce(unlink, mended)
 }
 

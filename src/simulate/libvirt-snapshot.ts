@@ -14,6 +14,7 @@ import { withOverlay } from './libvirt-definition.js'
 import { makeImage, openImage } from './libvirt-new.js'
 import { childOf, childrenOf, formatIn, sourcePath } from './libvirt-xml.js'
 import { blockdevSnapshot } from './qmp-snapshot.js'
+import { withProcess } from './world.js'
 import type { Source, World } from './world.js'
 
 /** The overlay that the XML asks for on the disk; only external snapshots of the disk alone are modelled. */
@@ -31,19 +32,24 @@ const overlayOf = (world: World, { arguments: { xml }, flags }: SnapshotCreateCa
       )
 }
 
-const refusal = (world: World, overlay: Source, reuse: boolean): E.Either<Fault, never> | undefined => {
+/** What libvirt says against the file of an overlay. */
+export const overlayRefusal = (
+  world: World,
+  overlay: Source,
+  reuse: boolean,
+): E.Either<Fault<never>, never> | undefined => {
   const there = fileAt(world, overlay.path) !== undefined
   if (reuse && !there)
     return libvirtRefuses(`missing existing file for disk ${world.disk}: ${overlay.path}: No such file or directory`)
   if (!reuse && there)
     return libvirtRefuses(
-      `external snapshot file for disk ${world.disk} already exists and is not a block device: ${overlay.path}`,
+      `unsupported configuration: external snapshot file for disk ${world.disk} already exists and is not a block device: ${overlay.path}`,
     )
   return undefined
 }
 
-/** While the guest runs: made like the old image, opened without a backing file, and laid on top. */
-const live = (disk: Disk, overlay: Source, reuse: boolean): Outcome => {
+/** Lays an overlay over a running disk: made like the old image, opened without a backing file, and laid on top. */
+export const overlayLive = (disk: Disk, overlay: Source, reuse: boolean): Outcome => {
   if (disk.domain.job !== undefined)
     return libvirtRefuses(`block copy still active: disk '${disk.world.disk}' already in active block job`)
   const root = knownNode(disk.world, disk.qemu.root)
@@ -58,20 +64,32 @@ const live = (disk: Disk, overlay: Source, reuse: boolean): Outcome => {
   const { world, name } = openImage(reuse ? disk.world : makeImage(disk.world, image), overlay, undefined)
   return pipe(
     throughMonitor('transaction', blockdevSnapshot(world, { node: root.name, overlay: name })),
-    E.map((laid) => ({ ...laid, boot: withOverlay(laid, overlay, old) })),
+    E.map((laid) => declaring({ ...laid, boot: withOverlay(laid, overlay, old) }, overlay, old)),
   )
 }
 
-/** While it is shut off: `qemu-img create`, and the definition gets the new source. */
-const offline = (world: World, overlay: Source, reuse: boolean): Outcome => {
-  if (world.boot.backingStore.length > 0 || world.boot.terminated)
-    return unmodelled('a snapshot of a shut-off domain whose definition stores its backing chain')
+const declaring = (world: World, overlay: Source, old: Source): World => {
+  const declared = world.qemu?.declared
+  if (declared === undefined) return world
+  return withProcess(world, {
+    declared: { ...declared, ...overlay, backingStore: [...declared.backingStore, old] },
+  })
+}
+
+/**
+ * Lays one over a disk that is shut off: `qemu-img create`, and the definition gets the new source. It stores the old one below
+ * only where it stored something below that one.
+ */
+export const overlayOffline = (world: World, overlay: Source, reuse: boolean): Outcome => {
+  const { path, format, backingStore, terminated } = world.boot
+  if (terminated) return unmodelled('a snapshot of a shut-off domain whose definition ends its backing chain')
   const old = fileAt(world, world.boot.path)
   if (old === undefined) return libvirtRefuses(`Cannot access storage file '${world.boot.path}'`)
   const header = { string: world.boot.path, format: world.boot.format }
   const image = { to: overlay, sizeBytes: old.layer.sizeBytes, clusterBytes: 65536, header }
   const ready = reuse ? world : makeImage(world, image)
-  return E.right({ ...ready, boot: { ...world.boot, ...overlay } })
+  const below = backingStore.length === 0 ? [] : [...backingStore, { path, format }]
+  return E.right({ ...ready, boot: { ...world.boot, ...overlay, backingStore: below } })
 }
 
 /** `virDomainSnapshotCreateXML` of the disk alone into an external file. Metadata of snapshots is not modelled. */
@@ -79,11 +97,11 @@ export const domainSnapshotCreate = (world: World, call: SnapshotCreateCall): Ou
   const overlay = overlayOf(world, call)
   if (E.isLeft(overlay)) return overlay
   const reuse = call.flags.includes('VIR_DOMAIN_SNAPSHOT_CREATE_REUSE_EXT')
-  const refused = refusal(world, overlay.right, reuse)
+  const refused = overlayRefusal(world, overlay.right, reuse)
   if (refused !== undefined) return refused
-  if (world.qemu === undefined) return offline(world, overlay.right, reuse)
+  if (world.qemu === undefined) return overlayOffline(world, overlay.right, reuse)
   return pipe(
     diskOf(world, { domain: call.arguments.domain, disk: world.disk }),
-    E.flatMap((disk) => live(disk, overlay.right, reuse)),
+    E.flatMap((disk) => overlayLive(disk, overlay.right, reuse)),
   )
 }

@@ -1,4 +1,4 @@
-import type { XmlElement } from '../call/xml.js'
+import type { XmlElement } from '../model/xml.js'
 import { isFormat } from '../model/format.js'
 import type { Format } from '../model/format.js'
 import type { Source } from './world.js'
@@ -42,4 +42,14 @@ export const storedBelow = (disk: XmlElement): StoredBelow | undefined => {
     found.push({ path, format })
   }
   return { backingStore: found.reverse(), terminated: false }
+}
+
+/** The text in the first child of that name. */
+export const textIn = (of: XmlElement | undefined, child: string): string | undefined => {
+  const found = childOf(of, child)
+  if (found === undefined) return undefined
+  return found.children
+    .filter((part) => typeof part === 'string')
+    .join('')
+    .trim()
 }

@@ -2,7 +2,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 
 import type { BlockCopyCall, BlockRebaseCall, LibvirtCall } from '../call/libvirt.js'
-import type { XmlElement } from '../call/xml.js'
+import type { XmlElement } from '../model/xml.js'
 import { flushAll } from './cache.js'
 import { libvirtRefuses, unmodelled } from './fault.js'
 import type { Outcome } from './fault.js'
@@ -18,13 +18,14 @@ import { childOf, formatIn, sourcePath, storedBelow } from './libvirt-xml.js'
 import { withProcess } from './world.js'
 import type { World } from './world.js'
 
-/** Suspending a guest that is paused already sends QEMU nothing, so it flushes nothing. */
-const suspend = (world: World): Outcome => {
+/** `virDomainSuspend`. Suspending a guest that is paused already sends QEMU nothing, so it flushes nothing. */
+export const suspend = (world: World): Outcome => {
   if (world.qemu === undefined) return libvirtRefuses('Requested operation is not valid: domain is not running')
   return E.right(world.qemu.guest === 'paused' ? world : withProcess(flushAll(world), { guest: 'paused' }))
 }
 
-const resume = (world: World): Outcome => {
+/** `virDomainResume`. */
+export const resume = (world: World): Outcome => {
   if (world.qemu === undefined) return libvirtRefuses('Requested operation is not valid: domain is not running')
   if (world.qemu.guest === 'running')
     return libvirtRefuses('Requested operation is not valid: domain is already running')
@@ -32,7 +33,7 @@ const resume = (world: World): Outcome => {
 }
 
 /** Replaces the disk in the persistent definition, `<backingStore>` and all. */
-const updateDevice = (world: World, disk: XmlElement): Outcome => {
+export const updateDevice = (world: World, disk: XmlElement): Outcome => {
   if (world.boot.keeper !== 'libvirt')
     return libvirtRefuses('Requested operation is not valid: cannot change persistent config of a transient domain')
   const dev = childOf(disk, 'target')?.attributes['dev']
@@ -60,10 +61,12 @@ const copyRequest = ({ arguments: { destxml }, flags }: BlockCopyCall): CopyRequ
   transient: flags.includes('VIR_DOMAIN_BLOCK_COPY_TRANSIENT_JOB'),
 })
 
-type BlockJobCall = Extract<LibvirtCall, { readonly call: `virDomainBlock${string}` }>
+/** The calls that are about the block job of one disk. */
+export type BlockJobCall = Extract<LibvirtCall, { readonly call: `virDomainBlock${string}` }>
 type OtherCall = Exclude<LibvirtCall, BlockJobCall>
 
-const isBlockJobCall = (call: LibvirtCall): call is BlockJobCall => call.call.startsWith('virDomainBlock')
+/** True for a call that is about the block job of one disk. */
+export const isBlockJobCall = (call: LibvirtCall): call is BlockJobCall => call.call.startsWith('virDomainBlock')
 
 const performBlockJob = (world: World, call: BlockJobCall): Outcome => {
   if (call.call === 'virDomainBlockJobAbort')
@@ -105,6 +108,15 @@ const performOther = (world: World, call: OtherCall): Outcome => {
       return E.right(world)
     case 'virDomainUpdateDeviceFlags':
       return updateDevice(world, call.arguments.xml)
+    case 'virDomainSnapshotDelete':
+    case 'virDomainRevertToSnapshot':
+    case 'virDomainFSFreeze':
+    case 'virDomainFSThaw':
+    case 'virDomainDestroyFlags':
+    case 'virDomainCreateWithFlags':
+    case 'virDomainDefineXMLFlags':
+    case 'virDomainSnapshotGetXMLDesc':
+      return unmodelled('a call on the whole machine')
   }
 }
 

@@ -70,7 +70,11 @@ const describe = (world: World, naming: Naming, path: string): ImageDescription 
     sizeBytes: liveLayer(world, inode).sizeBytes,
     location: image?.location ?? { _tag: 'File', path },
     bitmaps: file.bitmaps,
-    internalSnapshots: file.internalSnapshots,
+    internalSnapshots: file.internalSnapshots.map(({ id, name: tag, vmStateBytes }) => ({
+      id,
+      name: tag,
+      vmStateBytes,
+    })),
     ...(file.clusterBytes === undefined ? {} : { clusterBytes: file.clusterBytes }),
     ...(file.version === undefined ? {} : { version: file.version }),
     ...(node === undefined ? {} : { node }),

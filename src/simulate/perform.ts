@@ -1,4 +1,5 @@
 import type { Call } from '../call/call.js'
+import { unmodelled } from './fault.js'
 import type { Outcome } from './fault.js'
 import { performLibvirt } from './libvirt.js'
 import { performFiles } from './perform-files.js'
@@ -9,7 +10,7 @@ import type { World } from './world.js'
 /**
  * Carries out one call, as QEMU, libvirt, qemu-img or the file system would, flaws included.
  *
- * A call that starts a job only starts it: see {@link settle}. Faults: `Refused` with the program's own text, `Crash`, `Hang`,
+ * A call that starts a job only starts it: see {@link settle}. What concerns the whole machine is for `performMachine`. Faults: `Refused` with the program's own text, `Crash`, `Hang`,
  * `Unmodelled`. Never throws on account of the call.
  *
  * @since 0.1.0
@@ -24,5 +25,7 @@ export const perform = (world: World, call: Call): Outcome => {
       return performQemuImg(world, call.argv)
     case 'Files':
       return performFiles(world, call)
+    case 'Agent':
+      return unmodelled('a call on the whole machine')
   }
 }

@@ -12,9 +12,10 @@ import type { World } from './world.js'
 const known = {
   create: { values: ['-f', '-b', '-F', '-o'], flags: ['-u', '-q'] },
   commit: { values: ['-f', '-b', '-t', '-r'], flags: ['-d', '-q', '-p'] },
-  rebase: { values: ['-f', '-b', '-F', '-t', '-T'], flags: ['-u', '-q', '-p'] },
+  rebase: { values: ['-f', '-b', '-F', '-t', '-T'], flags: ['-u', '-U', '-q', '-p'] },
   convert: { values: ['-f', '-O', '-B', '-F', '-o', '-t', '-T'], flags: ['-n', '-q', '-p'] },
   resize: { values: ['-f'], flags: ['-q', '--shrink'] },
+  snapshot: { values: ['-f', '-c', '-a', '-d'], flags: ['-l', '-q', '-U'] },
   info: { values: ['-f'], flags: ['-U', '--backing-chain', '--output=json'] },
 } as const satisfies { readonly [command: string]: Spelling }
 
@@ -63,7 +64,7 @@ const take = (bits: Bits, spelling: Spelling, rest: ReadonlyArray<string>): 0 | 
 }
 
 /** Reads an argument vector as getopt does: options anywhere, `--` ends them. An option that is not modelled is a fault. */
-export const parseArgv = (argv: ReadonlyArray<string>): E.Either<Fault, Parsed> => {
+export const parseArgv = (argv: ReadonlyArray<string>): E.Either<Fault<never>, Parsed> => {
   const [, command = ''] = argv
   if (!isSubcommand(command)) return unmodelled(`qemu-img ${command}`)
   const bits: Bits = { options: new Map(), operands: [] }

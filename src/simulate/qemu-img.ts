@@ -14,6 +14,7 @@ import { create } from './qemu-img-create.js'
 import { lockRefusal, openOperand } from './qemu-img-open.js'
 import type { Opened } from './qemu-img-open.js'
 import { rebase } from './qemu-img-rebase.js'
+import { snapshot } from './qemu-img-snapshot.js'
 import { storedChain } from './stored.js'
 import type { World } from './world.js'
 
@@ -81,6 +82,8 @@ export const performQemuImg = (world: World, argv: ReadonlyArray<string>): Outco
       return convert(world, parsed.right)
     case 'resize':
       return resize(world, parsed.right)
+    case 'snapshot':
+      return snapshot(world, parsed.right)
     case 'info':
       return info(world, parsed.right)
   }

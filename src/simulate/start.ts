@@ -18,23 +18,40 @@ export const bootReference = (boot: Boot): Reference => {
   return { path: boot.path, format: boot.format, backing: below }
 }
 
-const opened = (world: World, images: ReadonlyArray<StoredImage>, guest: 'running' | 'paused'): World => {
+/** How the guest is started; the nodes are numbered from `numbersFrom` + 1. */
+export interface StartOptions {
+  readonly guest: 'running' | 'paused'
+  readonly numbersFrom: number
+}
+
+const opened = (world: World, images: ReadonlyArray<StoredImage>, { guest, numbersFrom }: StartOptions): World => {
   const nodes = emptyTable
+  const counter = numbersFrom + images.length
   let next: World = {
     ...world,
-    qemu: { guest, root: '', nodes, open: nodes, cache: nodes, jobs: [], counter: images.length },
+    qemu: { guest, root: '', declared: world.boot, nodes, open: nodes, cache: nodes, jobs: [], counter },
   }
   let below: string | undefined
   for (const [index, image] of Array.from(images.entries()).reverse()) {
     const common = { file: image.inode, openedAs: image.path, named: 'made up' } as const
-    const name = `libvirt-${index + 1}-format`
-    const storage = `libvirt-${index + 1}-storage`
+    const name = `libvirt-${numbersFrom + index + 1}-format`
+    const storage = `libvirt-${numbersFrom + index + 1}-storage`
     const stored = addNode(next, newNode({ ...common, name: storage, kind: 'storage', driver: 'file' }))
     const format = { name, kind: 'format', driver: image.format, storage, backing: below, access: 'read-only' } as const
     next = addNode(stored, newNode({ ...common, ...format }))
     below = name
   }
   return below === undefined ? world : withProcess(withNode(next, below, { access: 'read-write' }), { root: below })
+}
+
+/** Starts a new QEMU from what is on record. */
+export const startFromBoot = (world: World, options: StartOptions): Outcome => {
+  if (world.qemu !== undefined)
+    return E.left({ _tag: 'Refused', by: 'QEMU', class: 'GenericError', desc: 'a QEMU is running already' })
+  return pipe(
+    storedChain(world, bootReference(world.boot), 'QEMU'),
+    E.map((images) => opened(world, images, options)),
+  )
 }
 
 /**
@@ -46,13 +63,7 @@ const opened = (world: World, images: ReadonlyArray<StoredImage>, guest: 'runnin
  * @since 0.1.0
  */
 export const start = (world: World, source?: { readonly path: string; readonly format: Format }): Outcome => {
-  if (world.qemu !== undefined)
-    return E.left({ _tag: 'Refused', by: 'QEMU', class: 'GenericError', desc: 'a QEMU is running already' })
   const boot: Boot =
     source === undefined ? world.boot : { keeper: 'caller', ...source, backingStore: [], terminated: false }
-  const booted = { ...world, boot }
-  return pipe(
-    storedChain(booted, bootReference(boot), 'QEMU'),
-    E.map((images) => opened(booted, images, 'running')),
-  )
+  return startFromBoot({ ...world, boot }, { guest: 'running', numbersFrom: 0 })
 }

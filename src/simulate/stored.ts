@@ -85,6 +85,8 @@ const nextOf = (world: World, at: Reference, image: StoredImage): Reference | un
 export interface Walk {
   readonly images: ReadonlyArray<StoredImage>
   readonly fault: Fault | undefined
+  /** The path of the image that is not there, where that is what stopped it. */
+  readonly missing: string | undefined
 }
 
 /**
@@ -97,14 +99,17 @@ export const walkChain = (world: World, from: Reference, by: Refuser): Walk => {
   const seen = new Set<string>()
   for (let at: Reference | undefined = from; at !== undefined;) {
     const image: E.Either<Fault, StoredImage> = open(world, at, by)
-    if (E.isLeft(image)) return { images, fault: image.left }
+    if (E.isLeft(image)) {
+      const missing = inodeOf(world, at.path) === undefined ? at.path : undefined
+      return { images, fault: image.left, missing }
+    }
     if (seen.has(image.right.inode))
-      return { images, fault: { _tag: 'Hang', by, desc: `'${at.path}' is its own backing file` } }
+      return { images, fault: { _tag: 'Hang', by, desc: `'${at.path}' is its own backing file` }, missing: undefined }
     seen.add(image.right.inode)
     images.push(image.right)
     at = nextOf(world, at, image.right)
   }
-  return { images, fault: undefined }
+  return { images, fault: undefined, missing: undefined }
 }
 
 /** The images that a program opens for one, uppermost first, or what stops it. */

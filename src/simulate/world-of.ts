@@ -20,6 +20,8 @@ import type { Boot, Process, World } from './world.js'
  * - `guest`: whether QEMU runs, and its guest in it.
  * - `domain`: the libvirt domain, where libvirt is in charge.
  * - `backingStore`, `terminated`: what its persistent definition stores below the source; nothing, where left out.
+ * - `inside`: what internal snapshots store; the same as their image, where left out.
+ * - `numbersFrom`: the number after which nodes that are made up are counted; 0, where left out.
  *
  * @since 0.1.0
  */
@@ -28,7 +30,12 @@ export interface WorldOptions {
   readonly domain?: { readonly name: string; readonly definition: 'persistent' | 'transient' }
   readonly backingStore?: Boot['backingStore']
   readonly terminated?: boolean
+  readonly inside?: Inside
+  readonly numbersFrom?: number
 }
+
+/** What internal snapshots store, by image and by name. */
+export type Inside = ReadonlyMap<string, ReadonlyMap<string, Layer>>
 
 /**
  * Why there is no such world.
@@ -50,13 +57,20 @@ export interface WorldError {
  * @since 0.1.0
  */
 export const withImage = (world: World, image: Image, layer: Layer = emptyLayer(image.sizeBytes)): World =>
+  writeImage(world, image, { layer, inside: undefined })
+
+const writeImage = (
+  world: World,
+  image: Image,
+  { layer, inside }: { readonly layer: Layer; readonly inside: ReadonlyMap<string, Layer> | undefined },
+): World =>
   writeFile(world, locationString(image.location), {
     format: image.format,
     layer: storable(image.format, layer),
     header: image.backing === undefined ? undefined : { string: image.backing.header, format: image.backing.format },
     clusterBytes: image.clusterBytes,
     version: image.version,
-    internalSnapshots: image.internalSnapshots,
+    internalSnapshots: image.internalSnapshots.map((one) => ({ ...one, layer: inside?.get(one.name) ?? layer })),
     bitmaps: image.bitmaps,
     access: 'read-write',
   })
@@ -127,19 +141,20 @@ const openAll = (opening: Opening, images: ReadonlyArray<Image>): Opening => {
   return { ...opening, names, world }
 }
 
-const noProcess: Process = {
-  guest: 'running',
+const noProcess: Omit<Process, 'declared' | 'counter' | 'guest'> = {
   root: '',
   nodes: emptyTable,
   open: emptyTable,
   cache: emptyTable,
   jobs: [],
-  counter: 0,
 }
 
-const started = (world: World, chain: Chain, guest: Process['guest']): World => {
+const started = (world: World, chain: Chain, how: Pick<Process, 'guest' | 'counter'>): World => {
   const wanted = [activeImage(chain), ...Array.from(chain.images.values()).filter(({ node }) => node !== undefined)]
-  const opened = openAll({ chain, names: new Map(), world: { ...world, qemu: { ...noProcess, guest } } }, wanted)
+  const opened = openAll(
+    { chain, names: new Map(), world: { ...world, qemu: { ...noProcess, ...how, declared: world.boot } } },
+    wanted,
+  )
   const root = opened.names.get(chain.active) ?? ''
   return withProcess(withNode(opened.world, root, { access: 'read-write' }), { root })
 }
@@ -196,7 +211,8 @@ export const worldOf = (
         sizeBytes: image.sizeBytes,
         layerBytes: layer.sizeBytes,
       })
-    world = withImage(world, image, layer)
+    world = writeImage(world, image, { layer, inside: options.inside?.get(image.name) })
   }
-  return E.right(options.guest === 'shut-off' ? world : started(world, chain, options.guest))
+  if (options.guest === 'shut-off') return E.right(world)
+  return E.right(started(world, chain, { guest: options.guest, counter: options.numbersFrom ?? 0 }))
 }

@@ -42,9 +42,19 @@ export interface SimFile {
   readonly header: FileHeader | undefined
   readonly clusterBytes: number | undefined
   readonly version: 2 | 3 | undefined
-  readonly internalSnapshots: ReadonlyArray<InternalSnapshot>
+  readonly internalSnapshots: ReadonlyArray<SavedLayer>
   readonly bitmaps: ReadonlyArray<Bitmap>
   readonly access: 'read-write' | 'read-only'
+}
+
+/**
+ * A snapshot inside a qcow2 file: what the image itself stored when it was taken. What it does not store reads through the backing
+ * file that the image has today.
+ *
+ * @since 0.2.0
+ */
+export interface SavedLayer extends InternalSnapshot {
+  readonly layer: Layer
 }
 
 /**
@@ -113,6 +123,7 @@ export interface Boot {
 /**
  * A running QEMU: gone at a kill, all of it.
  *
+ * `declared` is the live definition's own record of the disk: what it was started from, as far as libvirt did not find it by itself.
  * `open` names the format nodes that have an inode open; `cache` is what an inode holds for this QEMU where that is not yet
  * on disk; `root` is the node that the guest's disk reads.
  *
@@ -121,6 +132,7 @@ export interface Boot {
 export interface Process {
   readonly guest: 'running' | 'paused'
   readonly root: string
+  readonly declared: Boot
   readonly nodes: Table<SimNode>
   readonly open: Table<ReadonlyArray<string>>
   readonly cache: Table<Layer>

@@ -12,3 +12,17 @@ export {
 export { assertPlanKeepsContent } from './law.js'
 export { assertPlanSimulates, assertPlanSurvivesKill, simulate } from './simulated.js'
 export type { Meanwhile } from './simulated.js'
+export { arbitraryMachine } from './machine.js'
+export type { FilledMachine, MachineContents, MachineOptions } from './machine.js'
+export { machineContentsAfter } from './machine-contents.js'
+export {
+  arbitraryChainRequest,
+  arbitraryDeleteRequest,
+  arbitraryForgetRequest,
+  arbitraryRevertRequest,
+  arbitraryTakeRequest,
+} from './machine-request.js'
+export { assertMachinePlanKeepsContent } from './machine-law.js'
+export { assertMachinePlanSimulates } from './machine-simulated.js'
+export type { MachineMeanwhile } from './machine-simulated.js'
+export { assertMachineSurvivesKill } from './machine-kill.js'

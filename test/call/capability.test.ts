@@ -15,6 +15,8 @@ describe('capabilitiesOfVersions', () => {
       'libvirt-block-rebase',
       'libvirt-block-rebase-copy',
       'libvirt-external-snapshot',
+      'libvirt-memory-snapshot',
+      'libvirt-redefine',
     ])
   })
 

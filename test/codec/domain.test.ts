@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 
 import { chainFromDomain, decodeDomainDisks } from '../../src/codec/index.js'
 import type { DomainDisk, ImageInfo } from '../../src/codec/index.js'
-import { xmlText } from '../../src/call/xml.js'
+import { xmlText } from '../../src/model/xml.js'
 import { imageOf } from '../../src/model/chain-query.js'
 import { captured, capturedIn, left, pictured, right } from './captured.js'
 

@@ -15,6 +15,9 @@ const decoders: ReadonlyArray<readonly [string, (input: unknown) => { readonly _
   ['decodeQmpSchema', codec.decodeQmpSchema],
   ['decodeChain', codec.decodeChain],
   ['decodePlan', codec.decodePlan],
+  ['decodeMachine', codec.decodeMachine],
+  ['decodeMachinePlan', codec.decodeMachinePlan],
+  ['decodeSnapshotRows', codec.decodeSnapshotRows],
 ]
 
 const samples = versions.flatMap((version) => [

@@ -15,69 +15,70 @@ it('runs', () => {
   expect(ran.code).toBe(0)
 })
 
-it('shows the chain before and after', () => {
-  expect(part(ran.stdout, 'Delete the snapshot tuesday').slice(0, 2)).toEqual([
-    'before  disk.qcow2 <- disk.monday <- disk.tuesday <- disk.wednesday^',
-    'after   disk.qcow2 <- disk.monday* <- disk.wednesday+^',
+it('shows the snapshots, the chains and the files before', () => {
+  expect(part(ran.stdout, 'A running guest with two disks and three snapshots')).toEqual([
+    'monday',
+    '  |',
+    '  +- tuesday',
+    '      |',
+    '      +- wednesday',
+    'The chains (^ is what the guest writes):',
+    'vda  disk.qcow2 <- disk.monday <- disk.tuesday <- disk.wednesday^',
+    'vdb  data.qcow2 <- data.monday <- data.tuesday <- data.wednesday^',
+    'The files that the snapshots are tied to:',
+    '            vda             vdb',
+    'monday      disk.qcow2      data.qcow2',
+    'tuesday     disk.monday     data.monday',
+    'wednesday   disk.tuesday    data.tuesday',
   ])
 })
 
-it('says where the points in time are afterwards', () => {
+it('shows them after, with the snapshot that is tied to another file', () => {
+  expect(part(ran.stdout, 'After tuesday is deleted')).toEqual([
+    'monday',
+    '  |',
+    '  +- wednesday',
+    'The chains (* contents modified, + backing string modified):',
+    'vda  disk.qcow2 <- disk.monday* <- disk.wednesday+^',
+    'vdb  data.qcow2 <- data.monday* <- data.wednesday+^',
+    'The files that the snapshots are tied to (* another one than before):',
+    '            vda             vdb',
+    'monday      disk.qcow2      data.qcow2',
+    'wednesday   disk.monday *   data.monday *',
+  ])
+})
+
+it('explains it', () => {
   const lines = part(ran.stdout, 'What happens')
-  expect(lines).toContain('- monday stays in disk.qcow2')
-  expect(lines).toContain('- wednesday was in disk.tuesday, and is then in disk.monday')
+  expect(lines).toContain('- monday on vda stays in disk.qcow2')
+  expect(lines).toContain('- tuesday on vda was in disk.monday, and is no more')
+  expect(lines).toContain('- wednesday on vdb was in data.tuesday, and is then in data.monday')
+  expect(lines).toContain('- /images/disk.tuesday')
 })
 
-it('prints the QMP commands, with the nodes that QEMU reported', () => {
-  const commands = part(ran.stdout, 'The calls through QMP, the guest running')
-  const [commit] = commands
-  expect(JSON.parse(commit ?? '')).toEqual({
-    execute: 'block-commit',
-    arguments: {
-      'job-id': 'commit-2da79b1a',
-      device: 'libvirt-4-format',
-      'top-node': 'libvirt-3-format',
-      'base-node': 'libvirt-2-format',
-      'backing-file': '/images/disk.monday',
-      'backing-mask-protocol': true,
-      'auto-finalize': false,
-      'auto-dismiss': false,
-    },
-  })
-  expect(commands.slice(1)).toEqual([
-    '{"execute":"stop"}',
-    '{"execute":"cont"}',
-    '{"execute":"job-finalize","arguments":{"id":"commit-2da79b1a"}}',
-    '{"execute":"job-dismiss","arguments":{"id":"commit-2da79b1a"}}',
-    '{"execute":"query-block"}',
-    '{"execute":"blockdev-del","arguments":{"node-name":"libvirt-3-format"}}',
-    '{"execute":"blockdev-del","arguments":{"node-name":"libvirt-3-storage"}}',
-    '{"execute":"stop"}',
-    '{"execute":"cont"}',
+it("prints the virsh lines for libvirt's own function", () => {
+  const lines = part(ran.stdout, "The calls, by libvirt's own function")
+  expect(lines).toEqual(['virsh snapshot-delete vm tuesday', 'virsh dumpxml vm', 'virsh dumpxml vm'])
+})
+
+it('prints the virsh lines by hand: the chains, then the records, then the files', () => {
+  expect(part(ran.stdout, 'The calls, by hand')).toEqual([
+    'virsh blockcommit vm vda --base /images/disk.monday --top /images/disk.tuesday',
+    'virsh dumpxml vm',
+    'virsh blockcommit vm vdb --base /images/data.monday --top /images/data.tuesday',
+    'virsh dumpxml vm',
+    'virsh snapshot-delete vm tuesday --metadata',
+    "printf %s '<domainsnapshot>...</domainsnapshot>' | virsh snapshot-create vm /dev/stdin --redefine",
+    'virsh suspend vm',
+    'virsh resume vm',
     'unlink -- /images/disk.tuesday',
+    'unlink -- /images/data.tuesday',
   ])
 })
 
-it('prints the virsh lines', () => {
-  const lines = part(ran.stdout, 'The calls through libvirt, the guest running')
-  expect(lines[0]).toBe('virsh blockcommit vm vda --base /images/disk.monday --top /images/disk.tuesday')
-  expect(lines).toContain('virsh dumpxml vm')
-  expect(lines.at(-1)).toBe('unlink -- /images/disk.tuesday')
-})
-
-it('prints the command lines for a guest that is shut off, and mends the definition', () => {
-  const lines = part(ran.stdout, 'The calls through qemu-img, the guest shut off')
-  expect(lines.slice(0, 3)).toEqual([
-    'qemu-img commit -f qcow2 -b /images/disk.monday -d /images/disk.tuesday',
-    'qemu-img rebase -u -f qcow2 -F qcow2 -b /images/disk.monday /images/disk.wednesday',
-    'qemu-img info --backing-chain --output=json /images/disk.wednesday',
-  ])
-  expect(lines[3]).toMatch(/<source file="\/images\/disk\.wednesday"\/><target dev="vda".* virsh update-device vm /)
-  expect(lines[3]).not.toContain('backingStore')
-})
-
-it('refuses what would destroy a point in time that somebody needs', () => {
-  expect(part(ran.stdout, 'Commit disk.monday into disk.qcow2 instead')[0]).toBe(
-    'Points in time would be lost: monday (image disk.qcow2).',
+it('refuses what would destroy points in time that somebody needs', () => {
+  const heading = 'Or simply: virsh blockcommit vm vda --top /images/disk.tuesday --delete'
+  expect(part(ran.stdout, heading)[0]).toBe(
+    'On disk vda: Points in time would be lost: monday (image disk.qcow2), tuesday (image disk.monday).',
   )
 })

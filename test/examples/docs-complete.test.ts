@@ -53,6 +53,13 @@ describe.each(['add-overlay', 'commit', 'pull', 'copy'])('docs/%s.md', (operatio
   })
 })
 
+it.each(['take', 'delete', 'revert'])('docs/%s.md names every refusal of its operation', (operation) => {
+  const table = read(`docs/${operation}.md`).split('## Refusals')[1] ?? ''
+  const tags = documented(`src/operation/${operation}.ts`)
+  expect(tags.length).toBeGreaterThan(5)
+  expect(tags.filter((tag) => !table.includes(`\`${tag}\``))).toEqual([])
+})
+
 const pages = ['README.md', 'src/README.md', ...readdirSync('docs').map((name) => `docs/${name}`)]
 
 it.each(pages)('every link of %s leads somewhere', (page) => {
@@ -79,4 +86,14 @@ it('src/README.md has a line for every file of src', () => {
   const files = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))
   const text = read('src/README.md')
   expect(files.filter((name) => !text.includes(`\`${name.replaceAll('\\', '/')}\``))).toEqual([])
+})
+
+it('docs/refusals.md has a row for every refusal of a machine, and names every other way', () => {
+  const refusals = read('src/plan/machine-refusal.ts')
+  const ways = refusals.slice(refusals.indexOf('type MachineAlternative'), refusals.indexOf('type MachineFacts'))
+  const reasons = refusals.slice(refusals.indexOf('type MachineFacts'), refusals.indexOf('export type MachineRefusal'))
+  const page = read('docs/refusals.md').split('## Of a machine')[1] ?? ''
+  expect(unique(matches(page, /^\| `(\w+)` /gm))).toEqual(unique(matches(reasons, /_tag: '(\w+)'/g)))
+  const named = unique(matches(ways, /_tag: '(\w+)'/g))
+  expect(named.filter((tag) => !page.includes(`\`${tag}\``))).toEqual([])
 })

@@ -1,1 +1,2 @@
 import '../examples/executors.real.js'
+import '../examples/snapshots.real.js'

@@ -53,6 +53,11 @@ describe('shellLine', () => {
     )
   })
 
+  it('writes a command to the guest agent as the JSON of its socket', () => {
+    const command = { execute: 'guest-fsfreeze-thaw' } as const
+    expect(shellLine({ _tag: 'Agent', command })).toBe('{"execute":"guest-fsfreeze-thaw"}')
+  })
+
   it('writes a QMP command as the JSON of the socket', () => {
     const command = { execute: 'job-complete', arguments: { id: "it's" } } as const
     expect(shellLine({ _tag: 'Qmp', command })).toBe(`{"execute":"job-complete","arguments":{"id":"it's"}}`)

@@ -2,10 +2,11 @@ import { spawnSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
 
 import type { LibvirtCall } from '../../src/call/libvirt.js'
-import { element, xmlText } from '../../src/call/xml.js'
+import { element, xmlText } from '../../src/model/xml.js'
 import { virshCommand, virshLine } from '../../src/render/virsh.js'
 
 const disk = { domain: 'vm', disk: 'vda' } as const
+const snapshot = { domain: 'vm', snapshot: 's1' } as const
 const xml = element('disk', { type: 'file' }, [element('source', { file: "/it's" })])
 
 // The synopses of `virsh help` 11.3.0.
@@ -15,6 +16,14 @@ const synopses = [
   'blockcopy <domain> <path> [--dest <string>] [--bandwidth <number>] [--shallow] [--reuse-external] [--blockdev] [--wait] [--verbose] [--timeout <number>] [--pivot] [--finish] [--async] [--xml <string>] [--format <string>] [--granularity <number>] [--buf-size <number>] [--bytes] [--transient-job] [--synchronous-writes] [--print-xml]',
   'blockjob <domain> <path> [--abort] [--async] [--pivot] [--info] [--bytes] [--raw] [--bandwidth <number>]',
   'snapshot-create <domain> [<xmlfile>] [--redefine] [--current] [--no-metadata] [--halt] [--disk-only] [--reuse-external] [--quiesce] [--atomic] [--live] [--validate]',
+  'snapshot-delete <domain> [<snapshotname>] [--current] [--children] [--children-only] [--metadata]',
+  'snapshot-revert <domain> [<snapshotname>] [--current] [--running] [--paused] [--force] [--reset-nvram]',
+  'snapshot-dumpxml <domain> <snapshotname> [--security-info] [--xpath <string>] [--wrap]',
+  'domfsfreeze <domain> [<mountpoint>]...',
+  'domfsthaw <domain> [<mountpoint>]...',
+  'destroy <domain> [--graceful] [--remove-logs]',
+  'start <domain> [--console] [--paused] [--autodestroy] [--bypass-cache] [--force-boot] [--pass-fds <string>] [--reset-nvram]',
+  'define <file> [--validate]',
   'suspend <domain>',
   'resume <domain>',
   'dumpxml <domain> [--inactive] [--security-info] [--update-cpu] [--migratable] [--xpath <string>] [--wrap]',
@@ -103,6 +112,71 @@ const cases: ReadonlyArray<readonly [string, LibvirtCall, string?]> = [
     },
     xmlText(xml),
   ],
+  [
+    'snapshot-create vm /dev/stdin --redefine --current',
+    {
+      call: 'virDomainSnapshotCreateXML',
+      arguments: { domain: 'vm', xml },
+      flags: ['VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE', 'VIR_DOMAIN_SNAPSHOT_CREATE_CURRENT'],
+    },
+    xmlText(xml),
+  ],
+  [
+    'snapshot-create vm /dev/stdin --quiesce --live',
+    {
+      call: 'virDomainSnapshotCreateXML',
+      arguments: { domain: 'vm', xml },
+      flags: ['VIR_DOMAIN_SNAPSHOT_CREATE_QUIESCE', 'VIR_DOMAIN_SNAPSHOT_CREATE_LIVE'],
+    },
+    xmlText(xml),
+  ],
+  ['snapshot-delete vm s1', { call: 'virDomainSnapshotDelete', arguments: snapshot, flags: [] }],
+  [
+    'snapshot-delete vm s1 --children --metadata',
+    {
+      call: 'virDomainSnapshotDelete',
+      arguments: snapshot,
+      flags: ['VIR_DOMAIN_SNAPSHOT_DELETE_CHILDREN', 'VIR_DOMAIN_SNAPSHOT_DELETE_METADATA_ONLY'],
+    },
+  ],
+  [
+    'snapshot-delete vm s1 --children-only',
+    {
+      call: 'virDomainSnapshotDelete',
+      arguments: snapshot,
+      flags: ['VIR_DOMAIN_SNAPSHOT_DELETE_CHILDREN_ONLY'],
+    },
+  ],
+  [
+    'snapshot-revert vm s1 --running --force',
+    {
+      call: 'virDomainRevertToSnapshot',
+      arguments: snapshot,
+      flags: ['VIR_DOMAIN_SNAPSHOT_REVERT_RUNNING', 'VIR_DOMAIN_SNAPSHOT_REVERT_FORCE'],
+    },
+  ],
+  [
+    'snapshot-revert vm --snapshotname -s --paused',
+    {
+      call: 'virDomainRevertToSnapshot',
+      arguments: { domain: 'vm', snapshot: '-s' },
+      flags: ['VIR_DOMAIN_SNAPSHOT_REVERT_PAUSED'],
+    },
+  ],
+  ['snapshot-dumpxml vm s1', { call: 'virDomainSnapshotGetXMLDesc', arguments: snapshot, flags: [] }],
+  ['domfsfreeze vm', { call: 'virDomainFSFreeze', arguments: { domain: 'vm' }, flags: [] }],
+  ['domfsthaw vm', { call: 'virDomainFSThaw', arguments: { domain: 'vm' }, flags: [] }],
+  ['destroy vm', { call: 'virDomainDestroyFlags', arguments: { domain: 'vm' }, flags: [] }],
+  [
+    'destroy vm --graceful',
+    { call: 'virDomainDestroyFlags', arguments: { domain: 'vm' }, flags: ['VIR_DOMAIN_DESTROY_GRACEFUL'] },
+  ],
+  ['start vm', { call: 'virDomainCreateWithFlags', arguments: { domain: 'vm' }, flags: [] }],
+  [
+    'start vm --paused',
+    { call: 'virDomainCreateWithFlags', arguments: { domain: 'vm' }, flags: ['VIR_DOMAIN_START_PAUSED'] },
+  ],
+  ['define /dev/stdin', { call: 'virDomainDefineXMLFlags', arguments: { domain: 'vm', xml }, flags: [] }, xmlText(xml)],
   ['suspend vm', { call: 'virDomainSuspend', arguments: { domain: 'vm' }, flags: [] }],
   ['resume vm', { call: 'virDomainResume', arguments: { domain: 'vm' }, flags: [] }],
   ['dumpxml vm', { call: 'virDomainGetXMLDesc', arguments: { domain: 'vm' }, flags: [] }],
@@ -123,7 +197,7 @@ describe('virshCommand', () => {
     expect(virshCommand(call)).toEqual(stdin === undefined ? { argv } : { argv, stdin })
   })
 
-  it('covers every function', () => expect(new Set(cases.map(([, { call }]) => call)).size).toBe(10))
+  it('covers every function', () => expect(new Set(cases.map(([, { call }]) => call)).size).toBe(18))
 
   it('puts names with a leading dash where virsh takes them for names', () => {
     const { argv } = virshCommand({
@@ -141,6 +215,7 @@ describe('virshCommand', () => {
       for (const [index, option] of rest.entries()) {
         if (!option.startsWith('--')) continue
         const takesValue = synopsis.includes(`[${option} <`)
+        if (synopsis.includes(`<${option.slice(2)}>`)) continue // the name of an argument is an option too
         expect(takesValue || synopsis.includes(`[${option}]`), `${words}: ${option}`).toBe(true)
         if (takesValue) expect(rest[index + 1], `${words}: ${option}`).toMatch(/^[^-]/)
       }

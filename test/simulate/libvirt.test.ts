@@ -158,7 +158,7 @@ describe('libvirt refuses', () => {
     [
       'an overlay that is there',
       [img('create', '-f', 'qcow2', '/images/n', '262144'), snapshot()],
-      'external snapshot file for disk vda already exists and is not a block device: /images/n',
+      'unsupported configuration: external snapshot file for disk vda already exists and is not a block device: /images/n',
     ],
     [
       'a second job',

@@ -185,7 +185,7 @@ describe('qemu-img resize', () => {
 
 describe('an argument vector', () => {
   it.each([
-    [['snapshot', '-c', 'x', '/images/l0']],
+    [['bitmap', '--add', '/images/l0', 'x']],
     [['commit', '--frob', '/images/l0']],
     [['convert', '-c', '/images/l0', '/images/n']],
   ])('that is not modelled is a fault, not a guess: %j', (argv) =>

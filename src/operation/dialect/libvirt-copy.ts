@@ -1,11 +1,11 @@
 import type { BlockCopyCall, BlockRebaseCall, LibvirtCall } from '../../call/libvirt.js'
-import { element } from '../../call/xml.js'
+import { element } from '../../model/xml.js'
 import { locationString } from '../../model/location.js'
+import { sourceElement } from '../../model/record.js'
 import type { LibvirtHypervisor } from '../../plan/hypervisor.js'
 import type { Step } from '../../plan/plan.js'
 import { throughRebase } from '../copy-guard.js'
 import type { CopyOutcome } from '../copy-outcome.js'
-import { sourceOf } from './libvirt-overlay.js'
 import { endJob, flush, observe } from './libvirt-step.js'
 import { createImage } from './qemu-img-overlay.js'
 import { flushedFirst, libvirt, operand, removals } from './step.js'
@@ -21,7 +21,7 @@ const made = ({ job, placed }: CopyOutcome): 'libvirt' | 'here' | 'before' => {
 
 const blockCopy = (outcome: CopyOutcome, { domain }: LibvirtHypervisor): BlockCopyCall => {
   const { job, placed } = outcome
-  const { type, source } = sourceOf(placed.image)
+  const { type, source } = sourceElement(placed.image)
   const driver = element('driver', { type: placed.image.format })
   return {
     call: 'virDomainBlockCopy',

@@ -1,7 +1,7 @@
-import { element } from '../../call/xml.js'
-import type { XmlElement } from '../../call/xml.js'
-import type { Image } from '../../model/image.js'
+import { element } from '../../model/xml.js'
+import type { XmlElement } from '../../model/xml.js'
 import { locationString } from '../../model/location.js'
+import { sourceElement } from '../../model/record.js'
 import type { LibvirtHypervisor } from '../../plan/hypervisor.js'
 import type { Step } from '../../plan/plan.js'
 import type { OverlayOutcome } from '../overlay-outcome.js'
@@ -9,15 +9,9 @@ import { observe } from './libvirt-step.js'
 import { createImage } from './qemu-img-overlay.js'
 import { libvirt } from './step.js'
 
-/** The type and the source of an image, as libvirt's disk elements have them. */
-export const sourceOf = ({ location }: Image): { readonly type: 'file' | 'block'; readonly source: XmlElement } => {
-  const type = location._tag === 'BlockDevice' ? 'block' : 'file'
-  return { type, source: element('source', { [type === 'block' ? 'dev' : 'file']: locationString(location) }) }
-}
-
 /** Every disk is named: libvirt would snapshot the ones that are not. */
 const snapshotXml = ({ job, placed }: OverlayOutcome, others: ReadonlyArray<string>): XmlElement => {
-  const { type, source } = sourceOf(placed.image)
+  const { type, source } = sourceElement(placed.image)
   const driver = element('driver', { type: placed.image.format })
   const disk = element('disk', { name: job.chain.disk, snapshot: 'external', type }, [driver, source])
   const rest = others.map((name) => element('disk', { name, snapshot: 'no' }))
@@ -25,7 +19,7 @@ const snapshotXml = ({ job, placed }: OverlayOutcome, others: ReadonlyArray<stri
 }
 
 /** libvirt makes an overlay itself only with the path of its backing file as the backing string, and its cluster size. */
-const made = ({ job, placed }: OverlayOutcome): 'libvirt' | 'here' | 'before' => {
+export const overlayMade = ({ job, placed }: OverlayOutcome): 'libvirt' | 'here' | 'before' => {
   if (job.request.overlay.made === 'before') return 'before'
   const { header } = placed.image.backing ?? {}
   const plain = header === locationString(job.active.location) && placed.image.clusterBytes === undefined
@@ -35,7 +29,7 @@ const made = ({ job, placed }: OverlayOutcome): 'libvirt' | 'here' | 'before' =>
 /** A new overlay as libvirt calls. */
 export const libvirtOverlay = (outcome: OverlayOutcome, hypervisor: LibvirtHypervisor): ReadonlyArray<Step> => {
   const { placed, after } = outcome
-  const how = made(outcome)
+  const how = overlayMade(outcome)
   const why = 'makes the overlay with the backing string wanted; the backing file stays closed, its guest is running'
   return [
     ...(how === 'here' ? [createImage(placed.image, 'nothing', why)] : []),

@@ -1,9 +1,8 @@
-import { childOf, element } from '../../call/xml.js'
-import type { XmlElement } from '../../call/xml.js'
+import type { XmlElement } from '../../model/xml.js'
 import type { Chain } from '../../model/chain.js'
 import { activeImage } from '../../model/chain-query.js'
 import type { Backing, Image } from '../../model/image.js'
-import { locationString } from '../../model/location.js'
+import { withDiskSource } from '../../model/record.js'
 import type { Definition, QemuImgHypervisor } from '../../plan/hypervisor.js'
 import type { Step } from '../../plan/plan.js'
 import { chainIs, libvirt, operand, qemuImg } from './step.js'
@@ -21,21 +20,6 @@ export const observe = (after: Chain, upTo: string = after.active): Step => {
 /** Rewrites a header and nothing else. */
 export const repoint = (overlay: Image, backing: Backing, why: string): Step =>
   qemuImg(['rebase', '-u', '-f', overlay.format, '-F', backing.format, '-b', backing.header, operand(overlay)], why)
-
-/** The disk with its source and format those of the active image, and with no stored backing chain. */
-const replaced = (disk: XmlElement, active: Image): XmlElement => {
-  const type = active.location._tag === 'BlockDevice' ? 'block' : 'file'
-  const path = locationString(active.location)
-  const key = type === 'block' ? 'dev' : 'file'
-  const children = disk.children.flatMap((child): ReadonlyArray<XmlElement | string> => {
-    if (typeof child === 'string') return [child]
-    if (child.name === 'backingStore' || child.name === 'driver') return []
-    return child.name === 'source' ? [element('source', { [key]: path })] : [child]
-  })
-  const driver = childOf(disk, 'driver') ?? element('driver', { name: 'qemu' })
-  const format = { ...driver, attributes: { ...driver.attributes, type: active.format } }
-  return { ...disk, attributes: { ...disk.attributes, type }, children: [format, ...children] }
-}
 
 /**
  * Tells libvirt's persistent definition about the new chain: its stored `<backingStore>` would override the headers at the
@@ -56,7 +40,7 @@ const mendDefinition = ({ domain, disk }: Definition, active: Image | undefined)
   libvirt(
     {
       call: 'virDomainUpdateDeviceFlags',
-      arguments: { domain, xml: active === undefined ? withoutStored(disk) : replaced(disk, active) },
+      arguments: { domain, xml: active === undefined ? withoutStored(disk) : withDiskSource(disk, active) },
       flags: ['VIR_DOMAIN_AFFECT_CONFIG'],
     },
     'the persistent definition stores the chain, and overrides the headers at the next start',

@@ -19,7 +19,8 @@ export const qemuImgHost = (version: QemuVersion, libvirt?: Libvirt): Host => ({
         if (libvirt === undefined) throw new Error('there is no libvirt here')
         return virshCall(libvirt, call.function)
       case 'Qmp':
-        throw new Error('there is no monitor here')
+      case 'Agent':
+        throw new Error('there is nobody to talk to here')
     }
   },
   wait: (wait, { reply }) =>

@@ -73,6 +73,8 @@ export const qmpHost = (qmp: Qmp, device: string, version: QemuVersion): Host =>
         return fileCall(call)
       case 'Libvirt':
         throw new Error('there is no libvirt here')
+      case 'Agent':
+        throw new Error('there is no agent here')
     }
   },
   wait: async (wait, { reply, since }) => {

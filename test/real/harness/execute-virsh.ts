@@ -112,6 +112,7 @@ export const virshHost = (on: VirshOptions): Host => ({
       case 'Files':
         return fileCall(call)
       case 'Qmp':
+      case 'Agent':
         throw new Error('a plan for libvirt talks to libvirt')
     }
   },

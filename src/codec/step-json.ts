@@ -1,0 +1,45 @@
+import type * as t from 'io-ts'
+
+import type { Call } from '../call/call.js'
+import type { Wait } from '../call/wait.js'
+import { libvirtCall } from './libvirt-json.js'
+import { qmpCommand } from './qmp-json.js'
+import { exact, list, oneOf, shape, tagged, text } from './shape.js'
+
+type Argv = readonly ['qemu-img', ...ReadonlyArray<string>]
+
+const argv = shape(
+  'an array of strings, the first "qemu-img"',
+  (value): value is Argv => list(text).is(value) && value[0] === 'qemu-img',
+)
+
+const files = tagged('operation', {
+  remove: exact({ _tag: oneOf('Files'), operation: oneOf('remove'), path: text }, {}),
+  rename: exact({ _tag: oneOf('Files'), operation: oneOf('rename'), path: text, to: text }, {}),
+  link: exact({ _tag: oneOf('Files'), operation: oneOf('link'), path: text, to: text }, {}),
+})
+
+const call = tagged('_tag', {
+  Qmp: exact({ _tag: oneOf('Qmp'), command: qmpCommand }, {}),
+  Libvirt: exact({ _tag: oneOf('Libvirt'), function: libvirtCall }, {}),
+  QemuImg: exact({ _tag: oneOf('QemuImg'), argv }, {}),
+  Files: files,
+  Agent: exact(
+    { _tag: oneOf('Agent'), command: exact({ execute: oneOf('guest-fsfreeze-freeze', 'guest-fsfreeze-thaw') }, {}) },
+    {},
+  ),
+} satisfies { readonly [T in Call['_tag']]: t.Decoder<unknown, Call & { readonly _tag: T }> })
+
+const reported = exact({ image: text, format: text, location: text }, {})
+
+const wait = tagged('_tag', {
+  QmpJob: exact({ _tag: oneOf('QmpJob'), job: text, status: oneOf('ready', 'pending', 'concluded') }, {}),
+  LibvirtJob: exact({ _tag: oneOf('LibvirtJob'), disk: text, status: oneOf('ready', 'completed', 'canceled') }, {}),
+  ChainIs: exact({ _tag: oneOf('ChainIs'), disk: text, images: list(reported) }, {}),
+} satisfies { readonly [T in Wait['_tag']]: t.Decoder<unknown, Wait & { readonly _tag: T }> })
+
+/** What every step of a plan has, and what it can have besides. */
+export const stepMembers = { needed: { call, why: text }, allowed: { until: wait } }
+
+/** A step of a plan. */
+export const step = exact(stepMembers.needed, stepMembers.allowed)

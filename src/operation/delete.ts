@@ -1,0 +1,118 @@
+import * as E from 'fp-ts/lib/Either.js'
+
+import type { Machine } from '../model/machine.js'
+import type { MachineHost } from '../plan/machine-host.js'
+import type { MachinePlan } from '../plan/machine-plan.js'
+import { refuseMachine } from '../plan/machine-refusal.js'
+import type { MachineRefusal } from '../plan/machine-refusal.js'
+import { deleteByHand } from './delete-by-hand.js'
+import { deleteByLibvirt } from './delete-by-libvirt.js'
+import { deleteJob, doomedImages } from './delete-request.js'
+import type { DeleteJob } from './delete-request.js'
+import { featureGuard, knownGuard, machineJobGuard, savedGuard, viaGuard } from './machine-guard.js'
+import type { DeleteRequest } from './machine-request.js'
+
+const guards = (machine: Machine, request: DeleteRequest, host: MachineHost): MachineRefusal | undefined =>
+  (request.snapshots.length === 0 ? refuseMachine({ _tag: 'NothingSelected' }) : undefined) ??
+  knownGuard(machine, request.snapshots) ??
+  viaGuard(machine, host) ??
+  machineJobGuard(host, machine.disks.keys()) ??
+  savedGuard(machine, host)
+
+/**
+ * Refuses to write under a snapshot that stays and that no image is known to hold any more: where somebody has shortened a
+ * chain by hand, the image that is written may be the one that holds it.
+ */
+const lostGuard = (job: DeleteJob): MachineRefusal | undefined => {
+  for (const disk of job.machine.disks.keys()) {
+    if (doomedImages(job, disk).size === 0) continue
+    const lost = job.kept.filter(({ disks }) => {
+      const own = disks.get(disk)
+      return own?.mode === 'external' && own.frozen === undefined
+    })
+    const [first] = lost
+    if (first !== undefined)
+      return refuseMachine({ _tag: 'PointGone', snapshot: first.name, disks: [disk], why: 'lost' }, [
+        { _tag: 'Forget', snapshots: lost.map(({ name }) => name) },
+      ])
+  }
+  return undefined
+}
+
+const recordGuard = (job: DeleteJob): MachineRefusal | undefined =>
+  job.host.via === 'libvirt' ? featureGuard(job.host, ['libvirt-redefine']) : undefined
+
+const isInside = ({ doomed }: DeleteJob): boolean =>
+  doomed.some(({ disks }) => Array.from(disks.values()).some(({ mode }) => mode === 'internal'))
+
+/** By hand what libvirt would not do right; of an internal snapshot of a guest that runs only libvirt can take care. */
+const either = (job: DeleteJob): E.Either<MachineRefusal, MachinePlan> => {
+  if (job.host.via !== 'libvirt') return deleteByHand(job)
+  const own = deleteByLibvirt(job)
+  if (E.isRight(own)) return own
+  const hand = deleteByHand(job)
+  return E.isLeft(hand) && isInside(job) ? own : hand
+}
+
+/**
+ * Plans the deletion of snapshots: their points in time go, and with them the images that nobody else needs; every other point in
+ * time, every branch and what the guest reads stay as they are, and libvirt's records follow.
+ *
+ * Each image that reads a doomed one gets what it read: by a commit down into the doomed image (its file then holds what
+ * that image held, and the record of the snapshot that was tied to it names another file), or by a pull up. In `auto` one goes
+ * down wherever that loses nothing, and all others up; that is as few jobs as there are images that read a doomed one.
+ *
+ * Refuses, in this order: `NothingSelected`, `SnapshotNotFound`, `GuestStateWrong`, `NotThisWay` (libvirt manages the machine, or
+ * does not), `JobActive`, `ManagedSavePresent`, `PointGone` (a snapshot that stays is lost), `CapabilityMissing`; by libvirt's own function `NotThisWay`,
+ * `CapabilityMissing`, `LibvirtRefuses`, `LibvirtLoses`, `DiskRefused`, `LibvirtDiffers`; by hand `DiskRefused`, `NotThisWay` (internal snapshots
+ * of a guest that runs).
+ *
+ * Source: `virDomainSnapshotDelete` (external 9.0.0), `virDomainBlockCommit`, `virDomainBlockRebase`,
+ * `virDomainSnapshotCreateXML` with REDEFINE; QMP `block-commit`, `block-stream`; `qemu-img commit`, `rebase`, `snapshot -d`.
+ *
+ * @example
+ * import { capabilitiesOfVersions, deleteSnapshots, machine, parseChain, pointMap, printChain } from 'backing-chain'
+ * import * as E from 'fp-ts/lib/Either.js'
+ * import { pipe } from 'fp-ts/lib/function.js'
+ *
+ * const host = { via: 'qemu-img', capabilities: capabilitiesOfVersions({ qemu: '10.0.2' }) } as const
+ * const plan = pipe(
+ *   parseChain('v <- v.1 <- v.2^'),
+ *   E.flatMap(({ chain }) =>
+ *     machine({
+ *       name: 'vm',
+ *       state: 'shut-off',
+ *       disks: [chain],
+ *       snapshots: [
+ *         { name: 'first', disks: [['vda', { mode: 'external', frozen: 'v' }]] },
+ *         { name: 'second', parent: 'first', disks: [['vda', { mode: 'external', frozen: 'v.1' }]] },
+ *       ],
+ *       current: 'second',
+ *     }),
+ *   ),
+ *   E.flatMap((vm) => deleteSnapshots(vm, { snapshots: ['first'] }, host)),
+ * )
+ * // The second snapshot is now tied to the file of the first.
+ * E.isRight(plan) ? pointMap(plan.right.after).get('second')?.get('vda')?.image : plan.left // => 'v'
+ *
+ * @since 0.2.0
+ */
+export const deleteSnapshots = (
+  machine: Machine,
+  request: DeleteRequest,
+  host: MachineHost,
+): E.Either<MachineRefusal, MachinePlan> => {
+  const refused = guards(machine, request, host)
+  if (refused !== undefined) return E.left(refused)
+  const job = deleteJob(machine, request, host)
+  const unable = lostGuard(job) ?? recordGuard(job)
+  if (unable !== undefined) return E.left(unable)
+  switch (request.how ?? 'auto') {
+    case 'libvirt':
+      return deleteByLibvirt(job)
+    case 'by hand':
+      return deleteByHand(job)
+    case 'auto':
+      return either(job)
+  }
+}

@@ -1,0 +1,134 @@
+import * as E from 'fp-ts/lib/Either.js'
+
+import type { RevertCall } from '../call/libvirt.js'
+import { normalPath } from '../model/header.js'
+import type { GuestState } from '../model/guest.js'
+import { pathOf } from '../model/location.js'
+import type { Machine } from '../model/machine.js'
+import { sourcesOfDomain } from '../model/record.js'
+import type { RecordedSource } from '../model/record.js'
+import { childOf } from '../model/xml.js'
+import type { XmlElement } from '../model/xml.js'
+import type { MachineHost } from '../plan/machine-host.js'
+import type { LibvirtRefusal } from '../plan/machine-refusal.js'
+import { revertRefusal } from './libvirt-rule.js'
+import { imageAt } from './libvirt-tree.js'
+import type { LibvirtSnapshot, LibvirtTree } from './libvirt-tree.js'
+
+/**
+ * How libvirt is asked to revert, and what it finds besides the machine. `seconds`: what its clock says, since 1970; it names
+ * the overlays after it. `taken`: paths of files that are there and no images of the machine.
+ *
+ * @since 0.2.0
+ */
+export interface LibvirtRevertRequest {
+  readonly flags: RevertCall['flags']
+  readonly seconds: number
+  readonly jobs?: MachineHost['jobs']
+  readonly managedSave?: MachineHost['managedSave']
+  readonly taken?: ReadonlyArray<string>
+}
+
+/**
+ * A refusal to revert, and what the guest does after it: libvirt has stopped it before it looks at the disks.
+ *
+ * @since 0.2.0
+ */
+export interface LibvirtRevertRefusal extends LibvirtRefusal {
+  readonly guest: GuestState
+}
+
+/** An overlay that libvirt makes of its own accord: its path, in qcow2, and the path of the image that it lies on. */
+export interface LibvirtOverlay {
+  readonly disk: string
+  readonly path: string
+  readonly backing: string
+}
+
+/** All that libvirt looks at. */
+export interface RevertFacts {
+  readonly machine: Machine
+  readonly tree: LibvirtTree
+  readonly snapshot: LibvirtSnapshot
+  readonly request: LibvirtRevertRequest
+}
+
+/** True for a snapshot that keeps the guest's memory: libvirt starts the guest with it. */
+const isLive = ({ state }: LibvirtSnapshot): boolean => state === 'running' || state === 'paused'
+
+/** Why libvirt would not begin, in its order: R1, R4, R2, R3. */
+export const revertValidated = ({ machine, snapshot, request }: RevertFacts): LibvirtRefusal | undefined => {
+  const { flags } = request
+  const live = isLive(snapshot)
+  const asked = flags.some((flag) => flag !== 'VIR_DOMAIN_SNAPSHOT_REVERT_FORCE')
+  const transient = machine.definitions !== undefined && machine.definitions.persistent === undefined
+  if (Array.from(request.jobs?.values() ?? []).some((jobs) => jobs.length > 0)) return revertRefusal.R1()
+  if (transient && !live && !asked) return revertRefusal.R4()
+  if (childOf(snapshot.record, 'domain') === undefined)
+    return revertRefusal.R2({ snapshot: snapshot.name, domain: machine.name })
+  const forced = flags.includes('VIR_DOMAIN_SNAPSHOT_REVERT_FORCE')
+  return !forced && request.managedSave === 'present' && !live ? revertRefusal.R3() : undefined
+}
+
+/** The definition whose disks get overlays: the one of the running guest where its memory is loaded. */
+export const revertedDomain = (snapshot: LibvirtSnapshot): XmlElement | undefined => {
+  const domain = childOf(snapshot.record, 'domain')
+  return isLive(snapshot) ? domain : (childOf(snapshot.record, 'inactiveDomain') ?? domain)
+}
+
+/** The path with its last suffix replaced by the second. */
+const derivedPath = (path: string, seconds: number): string => {
+  const dot = path.lastIndexOf('.')
+  return `${dot > path.lastIndexOf('/') ? path.slice(0, dot) : path}.${String(seconds)}`
+}
+
+/** A disk whose images are known has to have a regular file there; of others nothing is known against it. */
+const isRegularFile = ({ machine }: RevertFacts, disk: string, { type, path }: RecordedSource): boolean => {
+  const chain = machine.disks.get(disk)
+  if (type !== 'file' || path === undefined) return false
+  return chain === undefined || imageAt(chain, path)?.location._tag === 'File'
+}
+
+const takenPaths = ({ machine, request }: RevertFacts): ReadonlySet<string> => {
+  const images = Array.from(machine.disks.values()).flatMap(({ images: all }) =>
+    Array.from(all.values()).flatMap(({ location }) => pathOf(location) ?? []),
+  )
+  return new Set([...images, ...(request.taken ?? [])].map(normalPath))
+}
+
+/** An empty drive gets none; a read-only disk, and one that the snapshot leaves out, do. */
+const isEmptyDrive = ({ type, path }: RecordedSource): boolean => path === undefined && type === 'file'
+
+/** R6 and R5: the names of the overlays, for one disk after the other, and then whether any is there. */
+export const overlaysOf = (facts: RevertFacts): E.Either<LibvirtRevertRefusal, ReadonlyArray<LibvirtOverlay>> => {
+  const found: Array<LibvirtOverlay> = []
+  const diskOf = new Map<string, string>()
+  const stopped = { guest: 'shut-off' } as const
+  for (const [disk, source] of sourcesOfDomain(revertedDomain(facts.snapshot))) {
+    if (isEmptyDrive(source)) continue
+    if (source.path === undefined || !isRegularFile(facts, disk, source))
+      return E.left({ ...revertRefusal.R6({ disk }), ...stopped })
+    const path = derivedPath(source.path, facts.request.seconds)
+    const other = diskOf.get(path)
+    if (other !== undefined) return E.left({ ...revertRefusal.R5({ disk }, { by: 'disk', other }), ...stopped })
+    diskOf.set(path, disk)
+    found.push({ disk, path, backing: source.path })
+  }
+  const taken = takenPaths(facts)
+  for (const { disk, path } of found)
+    if (taken.has(normalPath(path))) return E.left({ ...revertRefusal.R5({ disk }, { by: 'file', path }), ...stopped })
+  return E.right(found)
+}
+
+/** R7: QEMU restores no internal snapshot of an image that has dirty bitmaps. */
+export const insideRefusal = ({ machine, snapshot }: RevertFacts): LibvirtRevertRefusal | undefined => {
+  const guest = isLive(snapshot) ? 'running' : 'shut-off'
+  for (const [disk, { mode }] of snapshot.disks) {
+    const path = snapshot.sources.get(disk)?.path
+    const chain = machine.disks.get(disk)
+    const image = chain === undefined || path === undefined ? undefined : imageAt(chain, path)
+    if (mode === 'internal' && image !== undefined && image.bitmaps.length > 0)
+      return { ...revertRefusal.R7({ snapshot: snapshot.name, guest }), guest: 'shut-off' }
+  }
+  return undefined
+}

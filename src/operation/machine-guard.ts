@@ -1,0 +1,65 @@
+import { isNonEmpty } from 'fp-ts/lib/ReadonlyArray.js'
+
+import { missingFeatures } from '../call/capability.js'
+import type { Feature } from '../call/capability.js'
+import type { GuestState } from '../model/guest.js'
+import type { Machine } from '../model/machine.js'
+import type { Hypervisor } from '../plan/hypervisor.js'
+import type { MachineHost } from '../plan/machine-host.js'
+import { refuseMachine } from '../plan/machine-refusal.js'
+import type { MachineRefusal } from '../plan/machine-refusal.js'
+
+/** Refuses a snapshot that the machine does not have. */
+export const knownGuard = (machine: Machine, names: ReadonlyArray<string>): MachineRefusal | undefined => {
+  const unknown = names.find((name) => !machine.snapshots.has(name))
+  return unknown === undefined ? undefined : refuseMachine({ _tag: 'SnapshotNotFound', snapshot: unknown })
+}
+
+const usable: { readonly [V in Hypervisor['via']]: ReadonlyArray<GuestState> } = {
+  qmp: ['running', 'paused'],
+  libvirt: ['running', 'paused', 'shut-off'],
+  'qemu-img': ['shut-off'],
+}
+
+/** Refuses a way that cannot be used in the state of the machine, and libvirt for a machine that it does not manage. */
+export const viaGuard = (machine: Machine, { via }: MachineHost): MachineRefusal | undefined => {
+  const needs = usable[via]
+  if (!needs.includes(machine.state)) {
+    const other = machine.state === 'shut-off' ? 'qemu-img' : 'qmp'
+    return refuseMachine({ _tag: 'GuestStateWrong', via, guest: machine.state, needs }, [
+      { _tag: 'Via', via: other, guest: usable[other] },
+    ])
+  }
+  const managed = machine.definitions !== undefined
+  if (via === 'libvirt' && !managed)
+    return refuseMachine({ _tag: 'NotThisWay', via, why: 'libvirt does not manage this machine' })
+  return via !== 'libvirt' && managed
+    ? refuseMachine({ _tag: 'NotThisWay', via, why: 'libvirt manages this machine, and would not know' }, [
+        { _tag: 'Via', via: 'libvirt', guest: usable.libvirt },
+      ])
+    : undefined
+}
+
+/** Refuses what the host lacks. */
+export const featureGuard = (
+  { capabilities }: MachineHost,
+  needed: ReadonlyArray<Feature>,
+): MachineRefusal | undefined => {
+  const missing = missingFeatures(capabilities, needed)
+  return isNonEmpty(missing) ? refuseMachine({ _tag: 'CapabilityMissing', missing }) : undefined
+}
+
+/** Refuses to begin while a block job runs on one of the disks. */
+export const machineJobGuard = ({ jobs }: MachineHost, disks: Iterable<string>): MachineRefusal | undefined => {
+  for (const disk of disks) {
+    const [job] = jobs?.get(disk) ?? []
+    if (job !== undefined) return refuseMachine({ _tag: 'JobActive', disk, job: job.id, kind: job.kind })
+  }
+  return undefined
+}
+
+/** Refuses to change the chains of a machine that libvirt would resume on the old ones. */
+export const savedGuard = (machine: Machine, host: MachineHost): MachineRefusal | undefined =>
+  host.via === 'libvirt' && machine.state === 'shut-off' && host.managedSave === 'present'
+    ? refuseMachine({ _tag: 'ManagedSavePresent', domain: machine.name })
+    : undefined

@@ -1,0 +1,109 @@
+import type { AcceptableTag } from '../plan/refusal.js'
+import type { CommitRequest, NewImage, PullRequest } from './request.js'
+
+/**
+ * What becomes of one disk when a snapshot is taken.
+ *
+ * - `external`: frozen as it is, with the guest going on in `overlay`; derived where left out. `made: 'before'` has it lie there
+ *   already (libvirt's REUSE_EXT), with its backing string as it is.
+ * - `internal`: saved inside its image. `manual`: somebody else saves it while the guest is paused. `no`: left out.
+ *
+ * @since 0.2.0
+ */
+export type TakeDisk =
+  { readonly mode: 'external'; readonly overlay?: NewImage } | { readonly mode: 'internal' | 'manual' | 'no' }
+
+/**
+ * A snapshot to be taken, of all disks at once.
+ *
+ * - `disks`: by target; one that is left out is external, its overlay named after the snapshot.
+ * - `memory`: not kept, if left out; to a file, or inside the images.
+ * - `metadata`: `keep`, the default, has a record of it; `none` (libvirt's NO_METADATA) only changes the chains.
+ * - `quiesce`: whether file systems are frozen meanwhile: `no` is the default, `prefer` goes on where the agent does not answer.
+ * - `reserved`: paths that may not be used though nothing is there.
+ * - `creationTime`: what libvirt's clock or the caller's says, for the value afterwards.
+ *
+ * @since 0.2.0
+ */
+export interface TakeRequest {
+  readonly name: string
+  readonly description?: string
+  readonly creationTime?: string
+  readonly disks?: ReadonlyMap<string, TakeDisk>
+  readonly memory?:
+    { readonly _tag: 'None' } | { readonly _tag: 'Internal' } | { readonly _tag: 'External'; readonly path: string }
+  readonly metadata?: 'keep' | 'none'
+  readonly quiesce?: 'require' | 'prefer' | 'no'
+  readonly reserved?: ReadonlyArray<string>
+  readonly accept?: ReadonlyArray<AcceptableTag>
+}
+
+/**
+ * Snapshots to be deleted, together. A whole subtree or a range is a list of names: see `subtreeOf` and `snapshotRange`.
+ *
+ * - `direction`: `commit`, down into the image that held the point in time, as libvirt does; `pull`, up into each image that
+ *   reads it; `auto`, the default: down wherever that loses nothing, else up.
+ * - `how`: libvirt's own function, the calls by hand, or `auto`, the default: libvirt's own where it can, and does it right.
+ * - `leftovers`: whether the files of images that nobody reads any more are removed (the default) or kept.
+ * - `untied`: what becomes of images above the ones that go where they hold no point in time and the guest does not read them, such
+ *   as what a revert has left: `keep`, the default, with all that they show, or `remove`.
+ * - `memory`: whether the files of the guest's memory are removed (the default) or kept.
+ *
+ * @since 0.2.0
+ */
+export interface DeleteRequest {
+  readonly snapshots: ReadonlyArray<string>
+  readonly direction?: 'commit' | 'pull' | 'auto'
+  readonly how?: 'libvirt' | 'by hand' | 'auto'
+  readonly leftovers?: 'remove' | 'keep'
+  readonly untied?: 'keep' | 'remove'
+  readonly memory?: 'remove' | 'keep'
+  readonly accept?: ReadonlyArray<AcceptableTag>
+}
+
+/**
+ * A revert.
+ *
+ * - `overlays`: the new active image of each disk; `in place` makes it anew under the path of the one that is active now; derived
+ *   where left out.
+ * - `present`: what becomes of the image that is active now, and with it of what the guest wrote since the last snapshot:
+ *   `keep`, the default, leaves it beside the chain; `discard` removes it.
+ * - `later`: what becomes of the snapshots that come after: `keep`, the default, makes a branch of them; `delete` removes them.
+ * - `definition`: `as now`, the default, changes nothing in it but the disks; `as taken` brings the whole one back, as libvirt does.
+ * - `guest`: `as taken`, the default, or what it shall do afterwards.
+ * - `how`: `auto` is by hand, except where memory has to be loaded, which only libvirt can.
+ * - `seconds`: what libvirt's clock will say, for its own function: it names the overlays after it.
+ *
+ * @since 0.2.0
+ */
+export interface RevertRequest {
+  readonly to: string
+  readonly overlays?: ReadonlyMap<string, NewImage | 'in place'>
+  readonly present?: 'keep' | 'discard'
+  readonly later?: 'keep' | 'delete'
+  readonly definition?: 'as now' | 'as taken'
+  readonly guest?: 'as taken' | 'running' | 'paused' | 'shut-off'
+  readonly how?: 'libvirt' | 'by hand' | 'auto'
+  readonly seconds?: number
+  readonly reserved?: ReadonlyArray<string>
+}
+
+/**
+ * Snapshots whose records go while every file stays.
+ *
+ * @since 0.2.0
+ */
+export interface ForgetRequest {
+  readonly snapshots: ReadonlyArray<string>
+}
+
+/**
+ * A commit or pull on a disk of a machine with snapshots. `metadata` says what becomes of the records: `refuse`, the default, where a
+ * snapshot would name a file that goes or that shows something else; `carry` mends the records that can be, and forgets
+ * none.
+ *
+ * @since 0.2.0
+ */
+export type ChainRequest = { readonly disk: string; readonly metadata?: 'carry' | 'refuse' } & (
+  { readonly commit: CommitRequest } | { readonly pull: PullRequest }
+)

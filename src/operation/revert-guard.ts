@@ -1,0 +1,210 @@
+import { isNonEmpty } from 'fp-ts/lib/ReadonlyArray.js'
+
+import type { Feature } from '../call/capability.js'
+import type { Chain } from '../model/chain.js'
+import { activeImage, overlaysOf } from '../model/chain-query.js'
+import { normalPath } from '../model/header.js'
+import { knownReaders } from '../model/image.js'
+import type { Image } from '../model/image.js'
+import { locationString } from '../model/location.js'
+import { recordedSources, sourcesOfDomain } from '../model/record.js'
+import { imageOfDisk } from '../model/snapshot.js'
+import type { Snapshot } from '../model/snapshot.js'
+import type { XmlElement } from '../model/xml.js'
+import { refuseMachine } from '../plan/machine-refusal.js'
+import type { Loss, MachineRefusal } from '../plan/machine-refusal.js'
+import { refuse } from '../plan/refusal.js'
+import { definitionGuard as unmendableGuard, removalGuard } from './guard-live.js'
+import { featureGuard, machineJobGuard, savedGuard, viaGuard } from './machine-guard.js'
+import { howToRevert, loadsMemory, offlineHypervisor } from './revert-job.js'
+import type { HeldDisk, RevertJob } from './revert-job.js'
+
+/** A reason against a revert, or nothing. */
+export type RevertGuard = (job: RevertJob) => MachineRefusal | undefined
+
+const offline = [{ _tag: 'Via', via: 'qemu-img', guest: ['shut-off'] }] as const
+const managed = [{ _tag: 'Via', via: 'libvirt', guest: ['running', 'paused', 'shut-off'] }] as const
+
+/** Refuses a monitor, which cannot have its guest read something older, and command lines under a guest that runs. */
+const stateGuard: RevertGuard = ({ machine, host }) => {
+  const { via } = host
+  const { state: guest } = machine
+  const off = guest === 'shut-off'
+  if (via === 'libvirt' || (via === 'qemu-img' && off)) return viaGuard(machine, host)
+  return off
+    ? viaGuard(machine, host)
+    : refuseMachine({ _tag: 'GuestStateWrong', via, guest, needs: ['shut-off'] }, offline)
+}
+
+/** Refuses what qemu-img cannot do: start a guest, or tell libvirt. */
+const reachGuard: RevertGuard = ({ host, guest, request }) => {
+  if (host.via !== 'qemu-img') return undefined
+  const { via } = host
+  if (request.how === 'libvirt')
+    return refuseMachine({ _tag: 'NotThisWay', via, why: 'this is done without libvirt' }, managed)
+  if (request.definition === 'as taken')
+    return refuseMachine({ _tag: 'NotThisWay', via, why: 'qemu-img knows of no definition of the guest' }, managed)
+  const why = "qemu-img starts no guest; say guest: 'shut-off', and start it afterwards"
+  return guest === 'shut-off' ? undefined : refuseMachine({ _tag: 'NotThisWay', via, why }, managed)
+}
+
+const features = (job: RevertJob): ReadonlyArray<Feature> => {
+  if (job.host.via !== 'libvirt') return []
+  if (howToRevert(job) === 'by hand') return ['libvirt-redefine']
+  return job.outside.length > 0 || job.snapshot.memory._tag === 'External' ? ['libvirt-revert-external'] : []
+}
+
+/** What the host has to be able to do. */
+export const revertFeatures = features
+
+/** Why a disk of a snapshot cannot go back, where it cannot. */
+const goneWhy = ({ machine, snapshot }: RevertJob, target: string): 'lost' | 'manual' | 'disk gone' | undefined => {
+  const disk = snapshot.disks.get(target)
+  if (disk === undefined || disk.mode === 'no') return undefined
+  if (!machine.disks.has(target)) return 'disk gone'
+  if (disk.mode === 'manual') return 'manual'
+  return imageOfDisk(disk) === undefined ? 'lost' : undefined
+}
+
+/** Refuses a point in time that is not there: on every one of its disks, since half of it is none. */
+const goneGuard: RevertGuard = (job) => {
+  const { snapshot, outside, inside } = job
+  const targets = Array.from(snapshot.disks.keys())
+  for (const why of ['disk gone', 'lost', 'manual'] as const) {
+    const disks = targets.filter((target) => goneWhy(job, target) === why)
+    if (isNonEmpty(disks)) return refuseMachine({ _tag: 'PointGone', snapshot: snapshot.name, disks, why })
+  }
+  if (outside.length + inside.length > 0 || loadsMemory(job)) return undefined
+  return isNonEmpty(targets)
+    ? refuseMachine({ _tag: 'PointGone', snapshot: snapshot.name, disks: targets, why: 'left out' })
+    : refuseMachine({ _tag: 'NothingSelected' })
+}
+
+/** Refuses names of new images for disks that get none. */
+const askedGuard: RevertGuard = ({ request, outside }) => {
+  const disk = Array.from(request.overlays?.keys() ?? []).find(
+    (target) => !outside.some(({ chain }) => chain.disk === target),
+  )
+  return disk === undefined ? undefined : refuseMachine({ _tag: 'DiskNotFound', disk })
+}
+
+/** Refuses to load memory by hand. */
+const memoryGuard: RevertGuard = (job) => {
+  if (howToRevert(job) === 'libvirt' || !loadsMemory(job)) return undefined
+  const why = "a guest's memory is loaded by libvirt itself only; with guest: 'shut-off' its disks go back alone"
+  return refuseMachine({ _tag: 'NotThisWay', via: job.host.via, why }, [{ _tag: 'How', how: 'libvirt' }])
+}
+
+/** The definition that a snapshot has stored for the next start. */
+export const definitionTaken = ({ recorded }: Snapshot) =>
+  recordedSources(recorded, 'inactiveDomain').size > 0 ? ('inactiveDomain' as const) : ('domain' as const)
+
+const recordGuard: RevertGuard = ({ host, snapshot, request }) => {
+  if (host.via !== 'libvirt') return undefined
+  const { name, recorded } = snapshot
+  if (recorded === undefined)
+    return refuseMachine({ _tag: 'RecordMissing', snapshot: name, why: 'libvirt has no record of it to make current' })
+  const stored = recordedSources(recorded, definitionTaken(snapshot)).size > 0
+  return request.definition !== 'as taken' || stored
+    ? undefined
+    : refuseMachine({ _tag: 'RecordMissing', snapshot: name, why: 'its record has stored no definition' })
+}
+
+/** Why a disk that stays would not, where the guest starts again from its persistent definition. */
+const unfitStay = ({ machine, outside }: RevertJob, persistent: XmlElement): string | undefined => {
+  const sources = sourcesOfDomain(persistent)
+  for (const chain of machine.disks.values()) {
+    const source = sources.get(chain.disk)
+    if (source === undefined) return `the persistent definition has no disk ${chain.disk}, and a restart takes it away`
+    const active = normalPath(locationString(activeImage(chain).location))
+    const stays = !outside.some((held) => held.chain.disk === chain.disk)
+    if (stays && (source.path === undefined || normalPath(source.path) !== active))
+      return `the persistent definition has another image for disk ${chain.disk}`
+  }
+  return undefined
+}
+
+/** Refuses a domain that ends with its QEMU, and a definition in which more than the images would change. */
+const definitionGuard: RevertGuard = (job) => {
+  const { machine, host, request } = job
+  if (host.via !== 'libvirt') return undefined
+  const persistent = machine.definitions?.persistent
+  const ends = 'a transient domain ends with its QEMU, and its snapshots with it; define it first'
+  if (persistent === undefined) return refuseMachine({ _tag: 'NotThisWay', via: 'libvirt', why: ends })
+  if (request.definition === 'as taken') return undefined
+  const why = unfitStay(job, persistent)
+  if (why !== undefined) return refuseMachine({ _tag: 'NotThisWay', via: 'libvirt', why })
+  for (const { chain } of job.outside) {
+    const refusal = unmendableGuard(offlineHypervisor(job, chain.disk), chain, 'changes')
+    if (refusal !== undefined) return refuseMachine({ _tag: 'DiskRefused', disk: chain.disk, refusal })
+  }
+  return undefined
+}
+
+/** The points in time, and the guest's present, that change when an image is made to show something older. */
+const shownThrough = (job: RevertJob, { chain, image }: HeldDisk): ReadonlyArray<Loss> => {
+  const above = new Set<string>([image.name])
+  for (const name of above) for (const overlay of overlaysOf(chain, name)) above.add(overlay.name)
+  const points = Array.from(job.machine.snapshots.values()).flatMap(({ name, disks }): ReadonlyArray<Loss> => {
+    const disk = disks.get(chain.disk)
+    const held = disk?.mode === 'external' ? disk.frozen : undefined
+    return held !== undefined && above.has(held) ? [{ snapshot: name, disk: chain.disk, image: held }] : []
+  })
+  return above.has(chain.active) ? [...points, { snapshot: undefined, disk: chain.disk, image: chain.active }] : points
+}
+
+/** An internal snapshot is loaded into the image that it is in, and the guest would go on reading another. */
+const asideGuard = ({ host }: RevertJob, { chain, image }: HeldDisk): MachineRefusal => {
+  const why = `it is inside ${JSON.stringify(String(image.name))}, and the guest reads ${JSON.stringify(String(chain.active))}`
+  const refusal = refuse({ _tag: 'NotThisWay', via: host.via, why })
+  return refuseMachine({ _tag: 'DiskRefused', disk: chain.disk, refusal })
+}
+
+/** Refuses to load an internal snapshot where that changes more than what the guest reads now. */
+const insideGuard: RevertGuard = (job) => {
+  for (const held of job.inside) {
+    const { chain, image } = held
+    const { disk } = chain
+    const lost = shownThrough(job, held)
+    const others = chain.active !== image.name || overlaysOf(chain, image.name).length > 0
+    if (others && isNonEmpty(lost))
+      return refuseMachine({ _tag: 'PointsLost', lost, why: 'what lies above the image would show something else' })
+    if (image.name !== chain.active) return asideGuard(job, held)
+    const [reader, ...readers] = knownReaders(image).map((name) => ({ _tag: 'Other', reader: name }) as const)
+    const shared = reader && refuse({ _tag: 'ImageShared', image: image.name, readers: [reader, ...readers] })
+    if (shared !== undefined) return refuseMachine({ _tag: 'DiskRefused', disk, refusal: shared })
+    const why = 'QEMU loads no internal snapshot into an image that has dirty bitmaps'
+    if (image.bitmaps.length > 0)
+      return refuseMachine({ _tag: 'DiskRefused', disk, refusal: refuse({ _tag: 'NotThisWay', via: 'qemu-img', why }) })
+    const overwritten = 'an internal snapshot is loaded over what the image shows now'
+    if (job.request.present !== 'discard' && isNonEmpty(lost))
+      return refuseMachine({ _tag: 'PointsLost', lost, why: overwritten }, [{ _tag: 'TakeFirst' }])
+  }
+  return undefined
+}
+
+/** Refuses to remove files by relative paths. */
+export const goingGuard = (
+  disks: ReadonlyArray<{ readonly before: Chain; readonly going: ReadonlyArray<Image> }>,
+): MachineRefusal | undefined => {
+  for (const { before, going } of disks) {
+    const refusal = removalGuard({ leftovers: 'remove' }, going)
+    if (refusal !== undefined) return refuseMachine({ _tag: 'DiskRefused', disk: before.disk, refusal })
+  }
+  return undefined
+}
+
+/** What is asked of every revert, in this order. */
+export const commonGuards: ReadonlyArray<RevertGuard> = [
+  stateGuard,
+  reachGuard,
+  (job) => featureGuard(job.host, features(job)),
+  ({ host, machine }) => machineJobGuard(host, machine.disks.keys()),
+  ({ host, machine }) => savedGuard(machine, host),
+  goneGuard,
+  askedGuard,
+  memoryGuard,
+]
+
+/** What is asked of a revert by hand besides. */
+export const handGuards: ReadonlyArray<RevertGuard> = [recordGuard, definitionGuard, insideGuard]

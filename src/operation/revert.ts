@@ -1,0 +1,117 @@
+import * as E from 'fp-ts/lib/Either.js'
+import { pipe } from 'fp-ts/lib/function.js'
+
+import type { Machine } from '../model/machine.js'
+import type { MachineHost } from '../plan/machine-host.js'
+import type { MachinePlan } from '../plan/machine-plan.js'
+import { refuseMachine } from '../plan/machine-refusal.js'
+import type { MachineRefusal } from '../plan/machine-refusal.js'
+import { libvirtRevert } from './dialect/libvirt-revert.js'
+import { memoryFiles, qemuImgRevert } from './dialect/qemu-img-revert.js'
+import { assemble } from './machine-lane.js'
+import type { RevertRequest } from './machine-request.js'
+import { assumptionsOfRevert } from './revert-assumption.js'
+import { commonGuards, goingGuard, handGuards, revertFeatures } from './revert-guard.js'
+import type { RevertGuard } from './revert-guard.js'
+import { howToRevert, revertJob } from './revert-job.js'
+import type { RevertJob } from './revert-job.js'
+import { revertByLibvirt } from './revert-by-libvirt.js'
+import { partOf, settleRevert } from './revert-outcome.js'
+import type { RevertOutcome } from './revert-outcome.js'
+import { placeActives } from './revert-place.js'
+
+const firstAgainst = (guards: ReadonlyArray<RevertGuard>, job: RevertJob): E.Either<MachineRefusal, RevertJob> => {
+  for (const guard of guards) {
+    const refusal = guard(job)
+    if (refusal !== undefined) return E.left(refusal)
+  }
+  return E.right(job)
+}
+
+const planOf = (outcome: RevertOutcome): MachinePlan => {
+  const { job, disks, after } = outcome
+  const drafts = job.host.via === 'libvirt' ? libvirtRevert(outcome) : qemuImgRevert(outcome)
+  const steps = assemble(job.machine, drafts)
+  return {
+    operation: 'revert',
+    via: job.host.via,
+    how: 'by hand',
+    before: job.machine,
+    after,
+    parts: disks.flatMap(partOf),
+    steps,
+    finally: [],
+    consistency: undefined,
+    unlinked: memoryFiles(outcome),
+    requires: revertFeatures(job),
+    assumes: assumptionsOfRevert(outcome, steps),
+  }
+}
+
+const byHand = (job: RevertJob): E.Either<MachineRefusal, MachinePlan> =>
+  pipe(
+    firstAgainst(handGuards, job),
+    E.flatMap(placeActives),
+    E.map((actives) => settleRevert(job, actives)),
+    E.flatMap((outcome) => {
+      const refusal = goingGuard(outcome.disks)
+      return refusal === undefined ? E.right(planOf(outcome)) : E.left(refusal)
+    }),
+  )
+
+/**
+ * Plans a revert: the guest reads, on every disk that the snapshot has, what it read at that point in time; a disk that the
+ * snapshot leaves out or does not know stays as it is.
+ *
+ * By hand, which is the default, a new empty image over each frozen one becomes active. Nothing else changes unless the caller
+ * gives it up: the images that were active stay beside the chain (`present: 'discard'`), what came after stays as a branch
+ * (`later: 'delete'`), the definition changes in its images only (`definition: 'as taken'`), every other point in time reads as
+ * before. Nothing is removed before every new image has been seen and the definition names it. The name of a new image is the
+ * path of the frozen one with its last suffix replaced by the snapshot's name, then by that name with `-1`, `-2` and so on: the first
+ * that no image, header, record, definition, memory file or `reserved` path has. libvirt's record of the snapshot names the new
+ * images afterwards: at its own next revert it unlinks what stands there.
+ *
+ * Through libvirt's own function, with `how: 'libvirt'` or where the guest's memory has to be loaded, it is what libvirt 11.3 does, where
+ * that is what was asked for.
+ *
+ * Refuses, in this order: `SnapshotNotFound`, `GuestStateWrong`, `NotThisWay` (of the way, or its reach), `CapabilityMissing`,
+ * `JobActive`, `ManagedSavePresent`, `PointGone`, `NothingSelected`, `DiskNotFound`, `NotThisWay` (memory by hand). By hand
+ * `RecordMissing`, `NotThisWay` and `DiskRefused` (the definition), `PointsLost` and `DiskRefused` (internal snapshots), and for one
+ * disk after the other `DiskRefused`, `PointsLost` (in place), `PathTaken`; then `DiskRefused` (removals). Through libvirt's own
+ * function `NotThisWay`, `LibvirtRefuses`, `LibvirtDiffers`, `LibvirtLoses`.
+ *
+ * Source: `qemu-img create`, `snapshot -a`; libvirt `virDomainDestroyFlags`, `virDomainDefineXMLFlags`,
+ * `virDomainSnapshotCreateXML` with REDEFINE and CURRENT, `virDomainRevertToSnapshot` (external since 9.9.0).
+ *
+ * @example
+ * import { capabilitiesOfVersions, machine, parseChain, printChain, revert } from 'backing-chain'
+ * import * as E from 'fp-ts/lib/Either.js'
+ * import { pipe } from 'fp-ts/lib/function.js'
+ *
+ * const host = { via: 'qemu-img', capabilities: capabilitiesOfVersions({ qemu: '10.0.2' }) } as const
+ * const snapshots = [
+ *   { name: 'monday', disks: [['vda', { mode: 'external', frozen: 'v' }]] },
+ *   { name: 'tuesday', parent: 'monday', disks: [['vda', { mode: 'external', frozen: 'v.1' }]] },
+ * ] as const
+ * const plan = pipe(
+ *   parseChain('v <- v.1 <- v.2^'),
+ *   E.flatMap(({ chain }) => machine({ name: 'vm', state: 'shut-off', disks: [chain], snapshots, current: 'tuesday' })),
+ *   E.flatMap((vm) => revert(vm, { to: 'monday' }, host)),
+ * )
+ * E.isRight(plan) ? Array.from(plan.right.after.disks.values(), (chain) => printChain(chain)) : plan.left
+ * // => ['v <- (v.1 <- v.2, v.monday^)']
+ *
+ * @since 0.2.0
+ */
+export const revert = (
+  machine: Machine,
+  request: RevertRequest,
+  host: MachineHost,
+): E.Either<MachineRefusal, MachinePlan> => {
+  const job = revertJob({ machine, request, host })
+  if (job === undefined) return E.left(refuseMachine({ _tag: 'SnapshotNotFound', snapshot: request.to }))
+  return pipe(
+    firstAgainst(commonGuards, job),
+    E.flatMap(() => (howToRevert(job) === 'libvirt' ? revertByLibvirt(job) : byHand(job))),
+  )
+}

@@ -1,0 +1,114 @@
+import type { Chain } from '../model/chain.js'
+import { activeImage, path as pathOf } from '../model/chain-query.js'
+import { normalPath } from '../model/header.js'
+import type { Image } from '../model/image.js'
+import { locationString } from '../model/location.js'
+import type { Machine } from '../model/machine.js'
+import {
+  recordedDisks,
+  recordedSources,
+  withRecordedOverlay,
+  withRecordedParent,
+  withRecordedPath,
+  withoutRevertDisks,
+} from '../model/record.js'
+import type { RecordedSource } from '../model/record.js'
+import type { Snapshot } from '../model/snapshot.js'
+import type { XmlElement } from '../model/xml.js'
+import { xmlText } from '../model/xml.js'
+
+const placeOf = (image: Pick<Image, 'location'>): string => normalPath(locationString(image.location))
+
+/** What became of images that have gone: by the path that a record may name, the image that shows the same now. */
+export type Successors = ReadonlyMap<string, Image>
+
+/** An image and what lies below it, uppermost first. */
+const downwards = (chain: Chain | undefined, image: Image): ReadonlyArray<Image> => {
+  const upwards = chain === undefined ? undefined : pathOf(chain, image.name)
+  return upwards === undefined ? [image] : [...upwards].reverse()
+}
+
+/**
+ * True for a stored source that names the image, and stores of what lies below it nothing, or what does: libvirt believes it, and
+ * not the headers.
+ */
+const isTrue = (source: RecordedSource, chain: Chain | undefined, image: Image): boolean => {
+  if (source.path === undefined || normalPath(source.path) !== placeOf(image)) return false
+  const below = downwards(chain, image).slice(1).map(placeOf)
+  return (
+    source.below.every((stored, index) => normalPath(stored.path) === below[index]) &&
+    (source.end === 'open' || source.below.length === below.length)
+  )
+}
+
+/** The image that a disk's stored source has to name: the one that holds the point in time, or what replaced a file that went. */
+const wantedSource = (
+  { disks }: Snapshot,
+  { machine, target, gone, stored }: { machine: Machine; target: string; gone: Successors; stored: string | undefined },
+): Image | undefined => {
+  const disk = disks.get(target)
+  const name = disk?.mode === 'external' ? disk.frozen : disk?.mode === 'internal' ? disk.image : undefined
+  const held = name === undefined ? undefined : machine.disks.get(target)?.images.get(name)
+  if (held !== undefined) return held
+  return stored === undefined ? undefined : gone.get(normalPath(stored))
+}
+
+const withTrueSources = (
+  record: XmlElement,
+  snapshot: Snapshot,
+  { machine, gone }: { readonly machine: Machine; readonly gone: Successors },
+): XmlElement => {
+  let mended = record
+  const both = [recordedSources(record, 'domain'), recordedSources(record, 'inactiveDomain')]
+  for (const target of new Set(both.flatMap((sources) => Array.from(sources.keys())))) {
+    const stored = both.flatMap((sources) => sources.get(target) ?? [])
+    const image = wantedSource(snapshot, { machine, target, gone, stored: stored[0]?.path })
+    if (image !== undefined && !stored.every((source) => isTrue(source, machine.disks.get(target), image)))
+      mended = withRecordedPath(mended, target, downwards(machine.disks.get(target), image))
+  }
+  return mended
+}
+
+/** The overlays that libvirt would unlink at a revert while this snapshot is the current one, by disk. */
+export const doomedOverlays = (record: XmlElement): ReadonlyMap<string, string> => {
+  const reverted = recordedDisks(record, 'revertDisks')
+  const disks = reverted.size > 0 ? reverted : recordedDisks(record, 'disks')
+  return new Map(
+    Array.from(disks).flatMap(([target, { mode, path }]) =>
+      mode === 'external' && path !== undefined ? [[target, normalPath(path)] as const] : [],
+    ),
+  )
+}
+
+/**
+ * While a snapshot is current, what it records as its overlays has to be the active images: at a revert libvirt unlinks them,
+ * and anything else would be somebody's point in time.
+ */
+const withTrueOverlays = (record: XmlElement, machine: Machine): XmlElement => {
+  const doomed = doomedOverlays(record)
+  const wrong = Array.from(doomed).filter(([target, path]) => {
+    const chain = machine.disks.get(target)
+    return chain !== undefined && placeOf(activeImage(chain)) !== path
+  })
+  if (wrong.length === 0) return record
+  let mended = withoutRevertDisks(record)
+  for (const [target, chain] of machine.disks) mended = withRecordedOverlay(mended, target, activeImage(chain))
+  return mended
+}
+
+/**
+ * What libvirt should have written down of a snapshot, given what it has: its parent, the images that hold it, and, where it
+ * is the current one, the overlays that libvirt may unlink.
+ */
+export const trueRecord = (
+  snapshot: Snapshot,
+  at: { readonly machine: Machine; readonly gone: Successors },
+): XmlElement | undefined => {
+  if (snapshot.recorded === undefined) return undefined
+  const parented = withRecordedParent(snapshot.recorded, snapshot.parent)
+  const placed = withTrueSources(parented, snapshot, at)
+  return at.machine.current === snapshot.name ? withTrueOverlays(placed, at.machine) : placed
+}
+
+/** True where two elements say the same. */
+export const sameElement = (a: XmlElement, b: XmlElement): boolean => a === b || xmlText(a) === xmlText(b)

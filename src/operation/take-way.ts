@@ -1,0 +1,65 @@
+import { activeImage } from '../model/chain-query.js'
+import { isEncrypted } from '../model/image.js'
+import { refuseMachine } from '../plan/machine-refusal.js'
+import type { MachineAlternative, MachineRefusal } from '../plan/machine-refusal.js'
+import { disksTaken } from './take-job.js'
+import type { TakeJob } from './take-job.js'
+
+type WayGuard = (job: TakeJob) => MachineRefusal | undefined
+
+const refused = (job: TakeJob, why: string, instead: ReadonlyArray<MachineAlternative> = []): MachineRefusal =>
+  refuseMachine({ _tag: 'NotThisWay', via: job.host.via, why }, instead)
+
+const throughLibvirt = { _tag: 'Via', via: 'libvirt', guest: ['running', 'paused', 'shut-off'] } as const
+const shutOff = { _tag: 'Via', via: 'qemu-img', guest: ['shut-off'] } as const
+
+/** libvirt has to know of what is done to its domains, and what it takes has to be named in full. */
+const managedGuard: WayGuard = (job) => {
+  const managed = job.machine.definitions !== undefined
+  if (managed === (job.host.via === 'libvirt')) return undefined
+  return managed
+    ? refused(job, 'libvirt manages the machine, and would not know of the new images', [throughLibvirt])
+    : refused(job, 'the definitions of the machine are not given: libvirt would snapshot disks that nobody names')
+}
+
+const insideGuard: WayGuard = (job) => {
+  const { machine, host, memory } = job
+  const inside = disksTaken(job, 'internal')
+  if (host.via === 'qmp' && memory._tag !== 'None')
+    return refused(job, 'a plan saves no memory through the monitor', [throughLibvirt])
+  if (host.via === 'qmp' && inside.length > 0)
+    return refused(job, 'a plan makes no internal snapshots through the monitor', [shutOff, throughLibvirt])
+  for (const disk of inside) {
+    const chain = machine.disks.get(disk)
+    const active = chain === undefined ? undefined : activeImage(chain)
+    if (active?.format !== 'qcow2')
+      return refused(job, `${disk} is ${String(active?.format)}, and only qcow2 has internal snapshots`)
+    if (machine.state === 'shut-off' && isEncrypted(active))
+      return refused(job, `${disk} is encrypted, and qemu-img would have to be given its secret`)
+  }
+  return undefined
+}
+
+/** Memory that is saved while file systems are frozen comes back frozen; an agent in a guest that stays paused thaws nothing. */
+const freezeGuard: WayGuard = (job) => {
+  const { machine, request, memory } = job
+  if (request.quiesce !== 'require' || machine.state !== 'running') return undefined
+  const instead = [{ _tag: 'Quiesce', quiesce: 'no' }] as const
+  if (memory._tag !== 'None') return refused(job, 'the memory would be kept with its file systems frozen', instead)
+  return disksTaken(job, 'manual').length > 0
+    ? refused(job, 'the guest stays paused for the manual disks, and its agent cannot thaw', instead)
+    : undefined
+}
+
+const fileGuard: WayGuard = (job) => {
+  const { memory, overlays } = job
+  if (memory._tag === 'External' && !memory.path.startsWith('/'))
+    return refused(job, `the path of the memory, ${JSON.stringify(memory.path)}, is not absolute`)
+  const unnamed = Array.from(overlays).find(([, overlay]) => overlay === undefined)
+  return unnamed === undefined
+    ? undefined
+    : refused(job, `${unnamed[0]} is in no file, and the path of an overlay cannot be derived from it`)
+}
+
+/** Refuses what the dialect cannot do, or not without harm. */
+export const wayGuard: WayGuard = (job) => managedGuard(job) ?? insideGuard(job) ?? freezeGuard(job) ?? fileGuard(job)

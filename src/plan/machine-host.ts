@@ -1,0 +1,21 @@
+import type { Capabilities } from '../call/capability.js'
+import type { Hypervisor, RunningJob } from './hypervisor.js'
+
+/**
+ * Who executes a plan for a whole machine, and what is known of the host; whether the guest runs is the machine's to say.
+ *
+ * - `via`: `libvirt` for a domain, running or shut off (then with qemu-img where libvirt has no way); `qmp` for a monitor socket of
+ *   a guest that libvirt does not manage, `qemu-img` for such a guest that is shut off.
+ * - `jobs`: block jobs that are under way, by disk.
+ * - `agent`: whether the guest agent answers; left out where nobody looked.
+ * - `managedSave`: whether libvirt has a saved state of the domain; left out where nobody looked.
+ *
+ * @since 0.2.0
+ */
+export interface MachineHost {
+  readonly via: Hypervisor['via']
+  readonly capabilities: Capabilities
+  readonly jobs?: ReadonlyMap<string, ReadonlyArray<RunningJob>>
+  readonly agent?: 'answers' | 'absent'
+  readonly managedSave?: 'none' | 'present'
+}

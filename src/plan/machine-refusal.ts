@@ -1,0 +1,115 @@
+import type { ReadonlyNonEmptyArray } from 'fp-ts/lib/ReadonlyNonEmptyArray.js'
+
+import type { MissingFeature } from '../call/capability.js'
+import type { GuestState } from '../model/guest.js'
+import type { Hypervisor } from './hypervisor.js'
+import type { AcceptableTag, Refusal } from './refusal.js'
+
+/**
+ * The reasons for which libvirt 11.3 refuses to delete or to revert to a snapshot, as docs/libvirt-snapshots.md numbers them: E1
+ * to E15 are those of a deletion, R1 to R7 those of a revert. E0 and R0 say that libvirt has no record of it; at E16 and
+ * R8 its daemon crashes.
+ *
+ * @since 0.2.0
+ */
+export type LibvirtRule =
+  | `E${0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13 | 14 | 15 | 16}`
+  | `R${0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8}`
+
+/**
+ * A refusal of libvirt's that was foreseen: the rule, and the text that libvirt 11.3 gives.
+ *
+ * @since 0.2.0
+ */
+export interface LibvirtRefusal {
+  readonly rule: LibvirtRule
+  readonly desc: string
+}
+
+/**
+ * Something that an operation would lose: a point in time, or, where `snapshot` is nothing, what no snapshot is tied to: what the
+ * guest has written since, a branch beside it, what somebody else reads.
+ *
+ * @since 0.2.0
+ */
+export interface Loss {
+  readonly snapshot: string | undefined
+  readonly disk: string
+  readonly image: string
+}
+
+/**
+ * Another way to what the caller wanted.
+ *
+ * @since 0.2.0
+ */
+export type MachineAlternative =
+  | { readonly _tag: 'How'; readonly how: 'libvirt' | 'by hand' }
+  | { readonly _tag: 'Direction'; readonly direction: 'commit' | 'pull' | 'auto' }
+  | { readonly _tag: 'DeleteFirst'; readonly snapshots: ReadonlyArray<string> }
+  | { readonly _tag: 'Forget'; readonly snapshots: ReadonlyArray<string> }
+  | { readonly _tag: 'TakeFirst' }
+  | { readonly _tag: 'CarryMetadata' }
+  | { readonly _tag: 'KeepPresent' }
+  | { readonly _tag: 'Quiesce'; readonly quiesce: 'prefer' | 'no' }
+  | { readonly _tag: 'UseAnotherName'; readonly taken: ReadonlyArray<string> }
+  | { readonly _tag: 'Via'; readonly via: Hypervisor['via']; readonly guest: ReadonlyArray<GuestState> }
+  | { readonly _tag: 'Accept'; readonly tag: AcceptableTag }
+
+type MachineFacts =
+  | { readonly _tag: 'SnapshotNotFound'; readonly snapshot: string }
+  | { readonly _tag: 'SnapshotNameWrong'; readonly snapshot: string; readonly why: 'invalid' | 'taken' }
+  | { readonly _tag: 'DiskNotFound'; readonly disk: string }
+  | { readonly _tag: 'NothingSelected' }
+  | {
+      readonly _tag: 'GuestStateWrong'
+      readonly via: Hypervisor['via']
+      readonly guest: GuestState
+      readonly needs: ReadonlyArray<GuestState>
+    }
+  | { readonly _tag: 'CapabilityMissing'; readonly missing: ReadonlyNonEmptyArray<MissingFeature> }
+  | { readonly _tag: 'NotThisWay'; readonly via: Hypervisor['via']; readonly why: string }
+  | { readonly _tag: 'JobActive'; readonly disk: string; readonly job: string; readonly kind: string }
+  | { readonly _tag: 'ManagedSavePresent'; readonly domain: string }
+  | { readonly _tag: 'AgentAbsent' }
+  | { readonly _tag: 'KindsMixed'; readonly why: string }
+  | { readonly _tag: 'PathTaken'; readonly disk: string; readonly path: string; readonly by: string }
+  /** The request of one disk is refused, for the reason inside. */
+  | { readonly _tag: 'DiskRefused'; readonly disk: string; readonly refusal: Refusal }
+  /** Points in time that somebody still needs, or data of the guest's present, would be lost. */
+  | { readonly _tag: 'PointsLost'; readonly lost: ReadonlyNonEmptyArray<Loss>; readonly why: string }
+  /** The point in time is held by no image any more, or by somebody else. */
+  | {
+      readonly _tag: 'PointGone'
+      readonly snapshot: string
+      readonly disks: ReadonlyNonEmptyArray<string>
+      readonly why: 'lost' | 'manual' | 'disk gone' | 'left out'
+    }
+  /** A change of the chain would leave these snapshots naming files that are gone, or that show something else. */
+  | { readonly _tag: 'SnapshotsInvalidated'; readonly snapshots: ReadonlyNonEmptyArray<string>; readonly disk: string }
+  /** libvirt would refuse its own function. */
+  | ({ readonly _tag: 'LibvirtRefuses'; readonly function: string; readonly snapshot: string } & LibvirtRefusal)
+  /** libvirt would do it, and lose what nobody asked it to. */
+  | {
+      readonly _tag: 'LibvirtLoses'
+      readonly function: string
+      readonly snapshot: string
+      readonly lost: ReadonlyNonEmptyArray<Loss>
+      readonly why: string
+    }
+  /** libvirt has written down something else than what is so; its own function would follow what is written. */
+  | { readonly _tag: 'LibvirtDiffers'; readonly function: string; readonly snapshot: string; readonly why: string }
+  | { readonly _tag: 'RecordMissing'; readonly snapshot: string; readonly why: string }
+
+/**
+ * Why there is no plan for a machine: a tag, the facts, and the other ways that there are.
+ *
+ * @since 0.2.0
+ */
+export type MachineRefusal = MachineFacts & { readonly alternatives: ReadonlyArray<MachineAlternative> }
+
+/** Makes a refusal of its facts. */
+export const refuseMachine = (
+  facts: MachineFacts,
+  alternatives: ReadonlyArray<MachineAlternative> = [],
+): MachineRefusal => ({ ...facts, alternatives })

@@ -1,0 +1,90 @@
+import { nameText } from '../model/print-picture.js'
+import type { Loss, MachineAlternative, MachineRefusal } from '../plan/machine-refusal.js'
+import { alternativeText, names, statesText, viaText } from './alternative.js'
+import { explainRefusal } from './refusal.js'
+
+type Refusals = { readonly [R in MachineRefusal as R['_tag']]: R }
+type Alternatives = { readonly [A in MachineAlternative as A['_tag']]: A }
+
+const lossText = ({ snapshot, disk, image }: Loss): string =>
+  snapshot === undefined
+    ? `what the guest has written since, on disk ${nameText(disk)} (image ${nameText(image)})`
+    : `${nameText(snapshot)} on disk ${nameText(disk)} (image ${nameText(image)})`
+
+const goneBecause = {
+  lost: 'no image holds it any more',
+  manual: 'somebody else has saved it',
+  'disk gone': 'the machine no longer has the disk',
+  'left out': 'the snapshot left it out',
+} as const
+
+/** What each refusal says; one that is missing here does not compile. */
+const texts: { readonly [T in keyof Refusals]: (refusal: Refusals[T]) => string } = {
+  SnapshotNotFound: ({ snapshot }) => `The machine has no snapshot ${nameText(snapshot)}.`,
+  SnapshotNameWrong: ({ snapshot, why }) =>
+    why === 'taken'
+      ? `The machine has a snapshot ${nameText(snapshot)} already.`
+      : `No snapshot can be named ${JSON.stringify(snapshot)}.`,
+  DiskNotFound: ({ disk }) => `The machine has no disk ${nameText(disk)}.`,
+  NothingSelected: () => 'Nothing was selected.',
+  GuestStateWrong: ({ via, guest, needs }) =>
+    `The machine is ${statesText([guest])}; through ${viaText(via)} this needs one that is ${statesText(needs)}.`,
+  CapabilityMissing: ({ missing }) =>
+    `The host lacks ${missing
+      .map(
+        ({ feature, program, since, found }) => `\`${feature}\` (${program} ${since}; found: ${found ?? 'no version'})`,
+      )
+      .join(', ')}.`,
+  NotThisWay: ({ via, why }) => `This cannot be done through ${viaText(via)}: ${why}.`,
+  JobActive: ({ disk, job, kind }) => `The ${kind} job ${nameText(job)} is still at work on disk ${nameText(disk)}.`,
+  ManagedSavePresent: ({ domain }) =>
+    `The domain ${nameText(domain)} has a saved state, which would be resumed on the old chains.`,
+  AgentAbsent: () => 'The guest agent does not answer, so file systems cannot be frozen.',
+  KindsMixed: ({ why }) => `These kinds of snapshot cannot be taken together: ${why}.`,
+  PathTaken: ({ disk, path, by }) => `For disk ${nameText(disk)}, ${JSON.stringify(path)} is taken: ${by}.`,
+  DiskRefused: ({ disk, refusal }) => `On disk ${nameText(disk)}: ${explainRefusal(refusal)}`,
+  PointsLost: ({ lost, why }) => `This would be lost: ${lost.map(lossText).join('; ')} (${why}).`,
+  PointGone: ({ snapshot, disks, why }) =>
+    `${nameText(snapshot)} cannot be had on ${disks.length === 1 ? 'disk' : 'disks'} ${names(disks)}: ${goneBecause[why]}.`,
+  SnapshotsInvalidated: ({ snapshots, disk }) =>
+    `On disk ${nameText(disk)} these snapshots would name a file that has gone, or that shows something else: ${names(snapshots)}.`,
+  LibvirtRefuses: ({ function: of, snapshot, rule, desc }) =>
+    `libvirt refuses ${of} of ${nameText(snapshot)} (${rule}): ${desc}`,
+  LibvirtLoses: ({ function: of, snapshot, lost, why }) =>
+    `libvirt would do ${of} of ${nameText(snapshot)}, and lose ${lost.map(lossText).join('; ')} (${why}).`,
+  LibvirtDiffers: ({ function: of, snapshot, why }) =>
+    `What libvirt has written down is not what is so, and its ${of} of ${nameText(snapshot)} would follow it: ${why}.`,
+  RecordMissing: ({ snapshot, why }) => `There is no record of ${nameText(snapshot)}: ${why}.`,
+}
+
+const ways: { readonly [T in keyof Alternatives]: (alternative: Alternatives[T]) => string } = {
+  How: ({ how }) => (how === 'libvirt' ? "use libvirt's own function" : 'do it by hand'),
+  Direction: ({ direction }) => `let the data go another way (\`direction: '${direction}'\`)`,
+  DeleteFirst: ({ snapshots }) => `delete ${names(snapshots)} first`,
+  Forget: ({ snapshots }) => `forget ${names(snapshots)}`,
+  TakeFirst: () => 'take a snapshot of the present first',
+  CarryMetadata: () => "have the records follow (`metadata: 'carry'`)",
+  KeepPresent: () => "keep the present (`present: 'keep'`)",
+  Quiesce: ({ quiesce }) => `ask for less (\`quiesce: '${quiesce}'\`)`,
+  UseAnotherName: ({ taken }) => alternativeText({ _tag: 'UseAnotherName', taken }),
+  Via: ({ via, guest }) => alternativeText({ _tag: 'Via', via, guest }),
+  Accept: ({ tag }) => alternativeText({ _tag: 'Accept', tag }),
+}
+
+const textOf = <T extends keyof Refusals>(tag: T, refusal: Refusals[T]): string => texts[tag](refusal)
+const wayOf = <T extends keyof Alternatives>(tag: T, alternative: Alternatives[T]): string => ways[tag](alternative)
+
+/**
+ * Says in plain English why there is no plan for a machine, with the facts, and which other ways there are, one a line.
+ *
+ * @example
+ * import { explainMachineRefusal } from 'backing-chain'
+ *
+ * explainMachineRefusal({ _tag: 'SnapshotNotFound', snapshot: 'monday', alternatives: [] }) // => 'The machine has no snapshot monday.'
+ *
+ * @since 0.2.0
+ */
+export const explainMachineRefusal = (refusal: MachineRefusal): string => {
+  const lines = refusal.alternatives.map((alternative) => `- ${wayOf(alternative._tag, alternative)}`)
+  return [textOf(refusal._tag, refusal), ...(lines.length === 0 ? [] : ['Instead:', ...lines])].join('\n')
+}

@@ -1,0 +1,94 @@
+import * as E from 'fp-ts/lib/Either.js'
+
+import type { LibvirtCall } from '../call/libvirt.js'
+import { libvirtRefuses } from './fault.js'
+import { nodeOf } from './graph.js'
+import { childOf } from './libvirt-xml.js'
+import { isBlockJobCall, performLibvirt, resume, suspend, updateDevice } from './libvirt.js'
+import type { BlockJobCall } from './libvirt.js'
+import { freezeOrThaw } from './machine-agent.js'
+import { snapshotDelete } from './machine-delete.js'
+import type { Meanwhile } from './machine-delete.js'
+import { createDomain, defineDomain, destroyDomain } from './machine-domain.js'
+import { countedTogether, inEveryWorld, inWorld } from './machine-process.js'
+import type { MachineOutcome } from './machine-process.js'
+import { revert } from './machine-revert.js'
+import { snapshotCreate } from './machine-take.js'
+import { diskWhere, guestOf } from './machine-world.js'
+import type { MachineWorld } from './machine-world.js'
+
+/** A block job call, in the world of its disk; a disk may be named by the path of its source. */
+const onDisk = (machine: MachineWorld, call: BlockJobCall): MachineOutcome => {
+  const { disk: name, domain } = call.arguments
+  if (guestOf(machine) === 'shut-off') return libvirtRefuses('Requested operation is not valid: domain is not running')
+  const disk = machine.worlds.has(name)
+    ? name
+    : diskWhere(machine, (world) => nodeOf(world, world.qemu?.root ?? '')?.openedAs === name)
+  return disk === undefined
+    ? libvirtRefuses(`invalid argument: disk '${name}' not found in domain '${domain}'`)
+    : inWorld(countedTogether(machine), disk, (world) => performLibvirt(world, call))
+}
+
+const snapshotText = (machine: MachineWorld, name: string): MachineOutcome =>
+  machine.snapshots.has(name)
+    ? E.right(machine)
+    : libvirtRefuses(`Domain snapshot not found: no domain snapshot with matching name '${name}'`)
+
+type MachineCall = Exclude<LibvirtCall, BlockJobCall>
+type SnapshotCall = Extract<MachineCall, { readonly call: `virDomainSnapshot${string}` | 'virDomainRevertToSnapshot' }>
+
+const isSnapshotCall = (call: MachineCall): call is SnapshotCall =>
+  call.call.startsWith('virDomainSnapshot') || call.call === 'virDomainRevertToSnapshot'
+
+const onSnapshot = (machine: MachineWorld, call: SnapshotCall, meanwhile: Meanwhile): MachineOutcome => {
+  switch (call.call) {
+    case 'virDomainSnapshotCreateXML':
+      return snapshotCreate(machine, call)
+    case 'virDomainSnapshotDelete':
+      return snapshotDelete(machine, call, meanwhile)
+    case 'virDomainRevertToSnapshot':
+      return revert(machine, call)
+    case 'virDomainSnapshotGetXMLDesc':
+      return snapshotText(machine, call.arguments.snapshot)
+  }
+}
+
+const onDomain = (machine: MachineWorld, call: Exclude<MachineCall, SnapshotCall>): MachineOutcome => {
+  switch (call.call) {
+    case 'virDomainSuspend':
+      return inEveryWorld(machine, suspend)
+    case 'virDomainResume':
+      return inEveryWorld(machine, resume)
+    case 'virDomainFSFreeze':
+      return freezeOrThaw(machine, true)
+    case 'virDomainFSThaw':
+      return freezeOrThaw(machine, false)
+    case 'virDomainDestroyFlags':
+      return destroyDomain(machine)
+    case 'virDomainCreateWithFlags':
+      return createDomain(machine, call.flags.includes('VIR_DOMAIN_START_PAUSED') ? 'paused' : 'running')
+    case 'virDomainDefineXMLFlags':
+      return defineDomain(machine, call.arguments.xml)
+    case 'virDomainUpdateDeviceFlags': {
+      const target = childOf(call.arguments.xml, 'target')?.attributes['dev'] ?? ''
+      return machine.worlds.has(target)
+        ? inWorld(machine, target, (world) => updateDevice(world, call.arguments.xml))
+        : libvirtRefuses(`invalid argument: target ${target} doesn't exist.`)
+    }
+    case 'virDomainGetXMLDesc':
+      return E.right(machine)
+  }
+}
+
+/** Carries out one libvirt function on a machine; `meanwhile` is what happens while one that takes its time is under way. */
+export const performMachineLibvirt = (
+  machine: MachineWorld,
+  call: LibvirtCall,
+  meanwhile: Meanwhile,
+): MachineOutcome => {
+  const { domain } = call.arguments
+  if (machine.domain?.name !== domain)
+    return libvirtRefuses(`Domain not found: no domain with matching name '${domain}'`)
+  if (isBlockJobCall(call)) return onDisk(machine, call)
+  return isSnapshotCall(call) ? onSnapshot(machine, call, meanwhile) : onDomain(machine, call)
+}

@@ -1,0 +1,132 @@
+import * as E from 'fp-ts/lib/Either.js'
+
+import type { Layer } from '../content/layer.js'
+import type { Chain } from '../model/chain.js'
+import type { Machine } from '../model/machine.js'
+import { keyOf } from './files.js'
+import { textIn } from './libvirt-xml.js'
+import { disksOfDomain, recordOf } from './machine-record.js'
+import type { MachineDomain, MachineWorld, SimSnapshot, StoredDisk } from './machine-world.js'
+import { worldOf } from './world-of.js'
+import type { Inside, WorldError } from './world-of.js'
+import { withProcess } from './world.js'
+import type { World } from './world.js'
+
+/**
+ * What a machine does not say of its world.
+ *
+ * - `inside`: what internal snapshots store, by disk, image and name; the same as their image, where left out.
+ * - `agent`: whether the guest agent answers; it does, where left out. `clockSeconds`: 0, where left out.
+ *
+ * @since 0.2.0
+ */
+export interface MachineWorldOptions {
+  readonly inside?: ReadonlyMap<string, Inside>
+  readonly agent?: MachineWorld['agent']
+  readonly clockSeconds?: number
+}
+
+/**
+ * Why there is no such world: of one disk, or because libvirt could not have written down such a thing.
+ *
+ * @since 0.2.0
+ */
+export type MachineWorldError = WorldError | { readonly _tag: 'RecordUnreadable'; readonly snapshot: string }
+
+const domainOf = ({ name, definitions }: Machine): MachineDomain | undefined => {
+  if (definitions === undefined) return undefined
+  const uuid = textIn(definitions.persistent ?? definitions.live, 'uuid')
+  return { name, uuid, definition: definitions.persistent === undefined ? 'transient' : 'persistent' }
+}
+
+const readOf = (of: Machine['snapshots'] extends ReadonlyMap<string, infer S> ? S : never): SimSnapshot | undefined =>
+  of.recorded === undefined ? undefined : recordOf(of.recorded)
+
+/** What libvirt has written down of each snapshot of which it has written down anything. */
+const recordsOf = ({ snapshots }: Machine): E.Either<MachineWorldError, ReadonlyMap<string, SimSnapshot>> => {
+  const records = new Map<string, SimSnapshot>()
+  for (const snapshot of snapshots.values()) {
+    const record = readOf(snapshot)
+    if (snapshot.recorded === undefined) continue
+    if (record?.name !== snapshot.name) return E.left({ _tag: 'RecordUnreadable', snapshot: snapshot.name })
+    records.set(record.name, record)
+  }
+  return E.right(records)
+}
+
+const memoryOf = ({ snapshots }: Machine): ReadonlyMap<string, string> =>
+  new Map(
+    Array.from(snapshots.values()).flatMap(({ name, memory }) =>
+      memory._tag === 'External' ? [[keyOf(memory.path), name] as const] : [],
+    ),
+  )
+
+/**
+ * What the live definition stores by itself cannot be told from what libvirt found: it is what the persistent one has, where there
+ * is one and they agree, or else all of it.
+ */
+const declaring = (world: World, live: StoredDisk | undefined): World => {
+  const agree = world.boot.keeper === 'libvirt' && live !== undefined && keyOf(live.path) === keyOf(world.boot.path)
+  if (live === undefined || agree) return world
+  return withProcess(world, { declared: { keeper: world.boot.keeper, ...live, terminated: false } })
+}
+
+interface OneDisk {
+  readonly machine: Machine
+  readonly chain: Chain
+  readonly contents: ReadonlyMap<string, Layer>
+  readonly inside: Inside | undefined
+  readonly numbersFrom: number
+}
+
+const diskWorld = ({ machine, chain, contents, inside, numbersFrom }: OneDisk): E.Either<WorldError, World> => {
+  const domain = domainOf(machine)
+  const made = worldOf(chain, contents, {
+    guest: machine.state,
+    numbersFrom,
+    ...(inside === undefined ? {} : { inside }),
+    ...(domain === undefined ? {} : { domain }),
+  })
+  if (E.isLeft(made)) return made
+  const stored = disksOfDomain(machine.definitions?.persistent).get(chain.disk)
+  const booted = stored === undefined ? made.right : { ...made.right, boot: { ...made.right.boot, ...stored } }
+  const declared = withProcess(booted, { declared: booted.boot })
+  return E.right(declaring(declared, disksOfDomain(machine.definitions?.live).get(chain.disk)))
+}
+
+/**
+ * The world in which a machine is real: for each disk what `worldOf` makes, started from what the persistent definition stores of
+ * it, libvirt's own record of each snapshot as the machine gives it, and a file for each saved memory.
+ *
+ * `contents` says what each image stores, by disk. Refuses `ContentsWrongSize`, `RecordUnreadable`. Linear.
+ *
+ * @since 0.2.0
+ */
+export const machineWorldOf = (
+  machine: Machine,
+  contents: ReadonlyMap<string, ReadonlyMap<string, Layer>>,
+  options: MachineWorldOptions = {},
+): E.Either<MachineWorldError, MachineWorld> => {
+  const worlds = new Map<string, World>()
+  let numbersFrom = 0
+  for (const [disk, chain] of Array.from(machine.disks).reverse()) {
+    const inside = options.inside?.get(disk)
+    const made = diskWorld({ machine, chain, contents: contents.get(disk) ?? new Map(), inside, numbersFrom })
+    if (E.isLeft(made)) return made
+    worlds.set(disk, made.right)
+    numbersFrom = made.right.qemu?.counter ?? 0
+  }
+  const snapshots = recordsOf(machine)
+  if (E.isLeft(snapshots)) return snapshots
+  return E.right({
+    worlds: new Map(Array.from(worlds).reverse()),
+    domain: domainOf(machine),
+    snapshots: snapshots.right,
+    current: machine.current !== undefined && snapshots.right.has(machine.current) ? machine.current : undefined,
+    memoryFiles: memoryOf(machine),
+    memory: 'booted',
+    clockSeconds: options.clockSeconds ?? 0,
+    frozen: false,
+    agent: options.agent ?? 'answers',
+  })
+}

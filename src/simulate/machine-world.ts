@@ -1,0 +1,115 @@
+import type { Boot, Incident, Source, World } from './world.js'
+
+/**
+ * Everything that calls on a whole machine can touch, at one moment: the worlds of its disks, side by side, and what belongs to
+ * none of them alone.
+ *
+ * - `worlds`: by target, `vda`. Their images are disjoint; one QEMU runs all of them, or none.
+ * - `domain`: the libvirt domain, where libvirt is in charge.
+ * - `snapshots`: what libvirt has written down, by name; `current`: which of them it calls the current one.
+ * - `memoryFiles`: what memory each file of saved memory holds, by path. `memory`: which one the running guest has.
+ * - `clockSeconds`: what the clock of the host reads, in seconds since 1970. It advances only when it is told to.
+ * - `frozen`: whether the guest agent has frozen the guest's file systems.
+ *
+ * @since 0.2.0
+ */
+export interface MachineWorld {
+  readonly worlds: ReadonlyMap<string, World>
+  readonly domain: MachineDomain | undefined
+  readonly snapshots: ReadonlyMap<string, SimSnapshot>
+  readonly current: string | undefined
+  readonly memoryFiles: ReadonlyMap<string, string>
+  readonly memory: string
+  readonly clockSeconds: number
+  readonly frozen: boolean
+  readonly agent: 'answers' | 'absent'
+}
+
+/** A libvirt domain. */
+export interface MachineDomain {
+  readonly name: string
+  readonly definition: 'persistent' | 'transient'
+  readonly uuid: string | undefined
+}
+
+/** What a definition says of one disk: its source, and what it stores of the backing chain. */
+export type StoredDisk = Omit<Boot, 'keeper'>
+
+/** One disk of a snapshot, as libvirt has written it down. `source` is the file that was made for it. */
+export interface SnapshotRecordDisk {
+  readonly mode: 'external' | 'internal' | 'manual' | 'no'
+  readonly source: Source | undefined
+  readonly deleteInProgress: boolean
+}
+
+/**
+ * A snapshot as libvirt has written it down, right or wrong.
+ *
+ * - `disks`, `revertDisks`: by target. `domain`, `inactiveDomain`: the disks of the definitions that it keeps.
+ *
+ * @since 0.2.0
+ */
+export interface SimSnapshot {
+  readonly name: string
+  readonly parent: string | undefined
+  readonly state: string
+  readonly memory: SavedMemory
+  readonly disks: ReadonlyMap<string, SnapshotRecordDisk>
+  readonly revertDisks: ReadonlyMap<string, SnapshotRecordDisk> | undefined
+  readonly domain: ReadonlyMap<string, StoredDisk> | undefined
+  readonly inactiveDomain: ReadonlyMap<string, StoredDisk> | undefined
+}
+
+/** Where the guest's memory is. */
+export type SavedMemory =
+  { readonly _tag: 'None' } | { readonly _tag: 'Internal' } | { readonly _tag: 'External'; readonly path: string }
+
+/** The machine with the world of one disk changed. */
+export const withWorld = (machine: MachineWorld, disk: string, world: World): MachineWorld =>
+  machine.worlds.get(disk) === world ? machine : { ...machine, worlds: new Map(machine.worlds).set(disk, world) }
+
+/** The machine with every world changed. */
+export const mapWorlds = (machine: MachineWorld, change: (world: World) => World): MachineWorld => ({
+  ...machine,
+  worlds: new Map(Array.from(machine.worlds, ([disk, world]) => [disk, change(world)])),
+})
+
+/** What the guest does; a machine without disks is shut off. */
+export const guestOf = ({ worlds }: MachineWorld): 'running' | 'paused' | 'shut-off' => {
+  for (const { qemu } of worlds.values()) return qemu?.guest ?? 'shut-off'
+  return 'shut-off'
+}
+
+/** The disk whose world something is true of. */
+export const diskWhere = (machine: MachineWorld, test: (world: World) => boolean): string | undefined => {
+  for (const [disk, world] of machine.worlds) if (test(world)) return disk
+  return undefined
+}
+
+/**
+ * Everything that no program refused and no plan should do, with its disk.
+ *
+ * @since 0.2.0
+ */
+export const machineIncidents = ({
+  worlds,
+}: MachineWorld): ReadonlyArray<{ readonly disk: string; readonly incident: Incident }> =>
+  Array.from(worlds).flatMap(([disk, { incidents }]) => incidents.map((incident) => ({ disk, incident })))
+
+/** The machine with its snapshots changed. */
+export const withSnapshot = (machine: MachineWorld, name: string, change: Partial<SimSnapshot>): MachineWorld => {
+  const old = machine.snapshots.get(name)
+  return old === undefined
+    ? machine
+    : { ...machine, snapshots: new Map(machine.snapshots).set(name, { ...old, ...change }) }
+}
+
+/**
+ * The machine some seconds later.
+ *
+ * @since 0.2.0
+ */
+export const later = (machine: MachineWorld, seconds: number): MachineWorld => ({
+  ...machine,
+  clockSeconds: machine.clockSeconds + seconds,
+})

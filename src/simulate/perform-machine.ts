@@ -1,0 +1,49 @@
+import type { Call } from '../call/call.js'
+import { performAgent } from './machine-agent.js'
+import type { Meanwhile } from './machine-delete.js'
+import { performMachineFiles, performMachineQemuImg } from './machine-files.js'
+import { performMachineLibvirt } from './machine-libvirt.js'
+import type { MachineOutcome } from './machine-process.js'
+import { performMachineQmp } from './machine-qmp.js'
+import type { MachineWorld } from './machine-world.js'
+
+/**
+ * How a call on a machine is carried out.
+ *
+ * - `disk`: where a new file belongs of which the call does not say so.
+ * - `meanwhile`: what else happens while a call that takes its time is under way: it is given every moment, and gives back what
+ *   the call finds next. `limitBytes`: how much a job copies from one such moment to the next; all, where left out.
+ *
+ * @since 0.2.0
+ */
+export interface PerformOptions {
+  readonly disk?: string
+  readonly meanwhile?: (machine: MachineWorld) => MachineWorld
+  readonly limitBytes?: number
+}
+
+const undisturbed = (machine: MachineWorld): MachineWorld => machine
+
+/**
+ * Carries out one call on a machine, as QEMU, libvirt, qemu-img, the guest agent or the file system would, flaws included.
+ *
+ * What is about one disk goes to its world; `transaction` and libvirt's snapshots are for all disks or none. Faults: `Refused` with
+ * the program's own text, `Crash`, `Hang`, `Unmodelled`. Never throws on account of the call.
+ *
+ * @since 0.2.0
+ */
+export const performMachine = (machine: MachineWorld, call: Call, options: PerformOptions = {}): MachineOutcome => {
+  const meanwhile: Meanwhile = { happens: options.meanwhile ?? undisturbed, limitBytes: options.limitBytes }
+  switch (call._tag) {
+    case 'Qmp':
+      return performMachineQmp(machine, call.command, options.disk)
+    case 'Libvirt':
+      return performMachineLibvirt(machine, call.function, meanwhile)
+    case 'QemuImg':
+      return performMachineQemuImg(machine, call.argv, options.disk)
+    case 'Files':
+      return performMachineFiles(machine, call)
+    case 'Agent':
+      return performAgent(machine, call.command)
+  }
+}

@@ -1,0 +1,127 @@
+import * as fc from 'fast-check'
+
+import type { Machine } from '../model/machine.js'
+import type {
+  ChainRequest,
+  DeleteRequest,
+  ForgetRequest,
+  RevertRequest,
+  TakeRequest,
+} from '../operation/machine-request.js'
+import type { TakeDisk } from '../operation/machine-request.js'
+import { arbitraryCommitRequest, arbitraryPullRequest } from './request.js'
+
+const namesOf = ({ snapshots }: Machine): ReadonlyArray<string> => Array.from(snapshots.keys())
+
+/** The first name of the form `t1`, `t2` that no snapshot has. */
+const freshName = (machine: Machine): string => {
+  let number = 1
+  while (machine.snapshots.has(`t${String(number)}`)) number += 1
+  return `t${String(number)}`
+}
+
+const arbitraryTakeDisk: fc.Arbitrary<TakeDisk | undefined> = fc.oneof(
+  { weight: 5, arbitrary: fc.constant(undefined) },
+  { weight: 1, arbitrary: fc.constantFrom({ mode: 'no' as const }, { mode: 'manual' as const }) },
+)
+
+const arbitraryTakeDisks = (machine: Machine): fc.Arbitrary<ReadonlyMap<string, TakeDisk>> => {
+  const targets = Array.from(machine.disks.keys())
+  const inside = new Map(targets.map((target) => [target, { mode: 'internal' as const }]))
+  const outside = fc
+    .array(arbitraryTakeDisk, { minLength: targets.length, maxLength: targets.length })
+    .map((modes) => new Map(targets.flatMap((target, at) => (modes[at] === undefined ? [] : [[target, modes[at]]]))))
+  return fc.oneof(
+    { weight: 5, arbitrary: outside },
+    { weight: machine.state === 'shut-off' ? 2 : 0, arbitrary: fc.constant(inside) },
+  )
+}
+
+/**
+ * Random requests for a snapshot of a machine: mostly of all disks.
+ *
+ * @since 0.2.0
+ */
+export const arbitraryTakeRequest = (machine: Machine): fc.Arbitrary<TakeRequest> => {
+  const name = freshName(machine)
+  const memory = { _tag: 'External', path: `/images/${name}.memory` } as const
+  return fc
+    .record({
+      disks: arbitraryTakeDisks(machine),
+      memory: fc.constantFrom(undefined, undefined, undefined, machine.state === 'shut-off' ? undefined : memory),
+      metadata: fc.constantFrom('keep' as const, 'keep' as const, 'keep' as const, 'none' as const),
+      quiesce: fc.constantFrom('no' as const, 'no' as const, 'prefer' as const, 'require' as const),
+    })
+    .map(({ disks, memory: kept, metadata, quiesce }) => ({
+      name,
+      disks,
+      metadata,
+      quiesce,
+      creationTime: '1795656200',
+      ...(kept === undefined ? {} : { memory: kept }),
+    }))
+}
+
+/**
+ * Random deletions: of one snapshot, mostly, or of several.
+ *
+ * @since 0.2.0
+ */
+export const arbitraryDeleteRequest = (machine: Machine): fc.Arbitrary<DeleteRequest> => {
+  const names = namesOf(machine)
+  const one = names.length === 0 ? fc.constant([]) : fc.constantFrom(...names).map((name) => [name])
+  return fc.record({
+    snapshots: fc.oneof(
+      { weight: 2, arbitrary: one },
+      { weight: 1, arbitrary: fc.subarray([...names], { minLength: Math.min(1, names.length) }) },
+    ),
+    direction: fc.constantFrom('auto' as const, 'auto' as const, 'commit' as const, 'pull' as const),
+    how: fc.constantFrom('auto' as const, 'libvirt' as const, 'by hand' as const),
+    leftovers: fc.constantFrom('remove' as const, 'remove' as const, 'keep' as const),
+    memory: fc.constantFrom('remove' as const, 'remove' as const, 'keep' as const),
+  })
+}
+
+/**
+ * Random reverts: to any snapshot, with libvirt's clock at `seconds`.
+ *
+ * @since 0.2.0
+ */
+export const arbitraryRevertRequest = (machine: Machine, seconds = 1795700000): fc.Arbitrary<RevertRequest> => {
+  const names = namesOf(machine)
+  return fc.record({
+    to: names.length === 0 ? fc.constant('none') : fc.constantFrom(...names),
+    present: fc.constantFrom('keep' as const, 'discard' as const),
+    later: fc.constantFrom('keep' as const, 'keep' as const, 'keep' as const, 'delete' as const),
+    definition: fc.constantFrom('as now' as const, 'as now' as const, 'as taken' as const),
+    guest: fc.constantFrom('as taken' as const, 'as taken' as const, 'running' as const, 'shut-off' as const),
+    how: fc.constantFrom('auto' as const, 'auto' as const, 'libvirt' as const, 'by hand' as const),
+    seconds: fc.constant(seconds),
+  })
+}
+
+/**
+ * Random commits and pulls on one of the disks.
+ *
+ * @since 0.2.0
+ */
+export const arbitraryChainRequest = (machine: Machine): fc.Arbitrary<ChainRequest> =>
+  fc.constantFrom(...machine.disks.values()).chain((chain) => {
+    const metadata = fc.constantFrom('carry' as const, 'carry' as const, 'refuse' as const)
+    const common = { disk: fc.constant(chain.disk), metadata }
+    const down = fc
+      .record({ ...common, commit: arbitraryCommitRequest(chain) })
+      .map(({ commit, ...of }): ChainRequest => ({ ...of, commit: { ...commit, points: [] } }))
+    const up = fc
+      .record({ ...common, pull: arbitraryPullRequest(chain) })
+      .map(({ pull, ...of }): ChainRequest => ({ ...of, pull: { ...pull, points: [] } }))
+    return fc.oneof(down, up)
+  })
+
+/**
+ * Random requests to forget snapshots.
+ *
+ * @since 0.2.0
+ */
+export const arbitraryForgetRequest = (machine: Machine): fc.Arbitrary<ForgetRequest> =>
+  fc.subarray([...namesOf(machine)]).map((snapshots) => ({ snapshots }))

@@ -1,0 +1,110 @@
+import * as E from 'fp-ts/lib/Either.js'
+import { describe, expect, it } from 'vitest'
+
+import { changeChain } from '../../src/operation/change-chain.js'
+import { deleteSnapshots } from '../../src/operation/delete.js'
+import type { MachinePlan, MachineRefusal } from '../../src/index.js'
+import { assertMachinePlanKeepsContent, assertMachinePlanSimulates } from '../../src/testing/index.js'
+import { vm } from '../operation/machine.js'
+import type { Built, Vm } from '../operation/machine.js'
+import { ways } from './machine-ways.js'
+
+type Planned = E.Either<MachineRefusal, MachinePlan>
+
+/** A plan that keeps the laws in every order of lanes that some numbers pick. */
+const lawful = (planned: Planned, { contents }: Built): MachinePlan => {
+  if (E.isLeft(planned)) throw new Error(JSON.stringify(planned.left))
+  const of = { disks: contents, inside: new Map() }
+  assertMachinePlanKeepsContent(planned.right, of)
+  for (const order of [[0], [1], [0, 1], [1, 0], [1, 1, 0]]) assertMachinePlanSimulates(planned.right, of, { order })
+  return planned.right
+}
+
+const refused = (planned: Planned): MachineRefusal | undefined => (E.isLeft(planned) ? planned.left : undefined)
+
+const two: Vm = {
+  disks: { vda: 'a0[aa] <- a1[-b] <- a2[c-]^', vdb: 'b0[de] <- b1[f-] <- b2[-g]^' },
+  snapshots: [
+    { name: 's1', vda: 'a0', vdb: 'b0' },
+    { name: 's2', parent: 's1', vda: 'a1', vdb: 'b1' },
+  ],
+  current: 's2',
+}
+
+describe('found by random machines', () => {
+  it('libvirt resumes a guest once only: what is done to the whole guest is in no lane', () => {
+    const of = vm(two)
+    lawful(deleteSnapshots(of.machine, { snapshots: ['s2'], direction: 'pull' }, ways.libvirt.host), of)
+  })
+
+  it('who starts a guest without libvirt is told when, counted in the steps of all disks', () => {
+    const of = vm({ ...two, records: 'none', state: 'shut-off' })
+    lawful(deleteSnapshots(of.machine, { snapshots: ['s2'] }, ways['qemu-img'].host), of)
+  })
+
+  it('a record that names an image for a disk which it left out does not name one that goes', () => {
+    const of = vm({
+      disks: { vda: 'a0[aa] <- a1[-b] <- a2[c-]^', vdb: 'b0[de] <- b1[f-]^' },
+      snapshots: [
+        { name: 's1', vda: 'a0', vdb: 'no' },
+        { name: 's2', parent: 's1', vda: 'no', vdb: 'b0', record: { domain: { vda: 'a0 <- a1', vdb: 'b0' } } },
+        { name: 's3', parent: 's2', vda: 'a1', vdb: 'no' },
+      ],
+      current: 's3',
+    })
+    lawful(deleteSnapshots(of.machine, { snapshots: ['s3'], direction: 'pull' }, ways.libvirt.host), of)
+  })
+
+  it('a commit by hand tells libvirt before the file goes', () => {
+    const of = vm({
+      disks: { vda: 'c0[aa] <- c1[-b] <- c2[--]^' },
+      snapshots: [{ name: 's2', vda: 'c1' }],
+      current: 's2',
+      state: 'shut-off',
+    })
+    const commit = { top: 'c1', leftovers: 'remove' } as const
+    const plan = lawful(changeChain(of.machine, { disk: 'vda', metadata: 'carry', commit }, ways.libvirt.host), of)
+    expect(plan.steps.at(-1)?.call).toStrictEqual({ _tag: 'Files', operation: 'remove', path: '/images/c1' })
+  })
+
+  it('an image off the active path that goes changes nothing in the definition', () => {
+    const of = vm({
+      disks: { vda: 'a0[aa] <- (a1[b-], a3[--]^)' },
+      snapshots: [
+        { name: 's1', vda: 'a0' },
+        { name: 's2', parent: 's1', vda: 'a1' },
+      ],
+      current: 's1',
+      state: 'shut-off',
+    })
+    const plan = lawful(deleteSnapshots(of.machine, { snapshots: ['s2'], how: 'by hand' }, ways.libvirt.host), of)
+    expect(plan.after.definitions).toStrictEqual(of.machine.definitions)
+  })
+
+  const inside: Vm = {
+    disks: { vda: 'a0[aa] <- a1[b-]^' },
+    snapshots: [
+      { name: 's1', vda: 'inside a0', state: 'shutoff' },
+      { name: 's2', parent: 's1', vda: 'inside a1', state: 'shutoff' },
+    ],
+    current: 's2',
+    records: 'none',
+    state: 'shut-off',
+  }
+
+  it('nobody accepts that a snapshot inside the image is lost while it is listed', () => {
+    const pull = { into: 'a1', accept: ['InternalSnapshotsLost'] } as const
+    const planned = changeChain(vm(inside).machine, { disk: 'vda', metadata: 'carry', pull }, ways['qemu-img'].host)
+    expect(refused(planned)).toMatchObject({ _tag: 'DiskRefused', refusal: { _tag: 'InternalSnapshotsLost' } })
+  })
+
+  it('the image that a snapshot is inside of does not leave the chain', () => {
+    const of = vm({ ...inside, snapshots: (inside.snapshots ?? []).slice(0, 1), current: 's1' })
+    const planned = changeChain(
+      of.machine,
+      { disk: 'vda', metadata: 'carry', pull: { into: 'a1' } },
+      ways['qemu-img'].host,
+    )
+    expect(refused(planned)).toMatchObject({ _tag: 'PointsLost', lost: [{ snapshot: 's1', image: 'a0' }] })
+  })
+})

@@ -1,0 +1,53 @@
+import { describe, expect, it } from 'vitest'
+
+import { defaultClusterBytes } from '../../src/index.js'
+import type { MachinePlan } from '../../src/index.js'
+import {
+  assertMachinePlanKeepsContent,
+  assertMachinePlanSimulates,
+  assertMachineSurvivesKill,
+} from '../../src/testing/index.js'
+import type { FilledMachine } from '../../src/testing/index.js'
+import { forMachinePlans, operations, ways } from './machine-ways.js'
+
+type Law = (plan: MachinePlan, of: FilledMachine, choices: ReadonlyArray<number>) => void
+
+const progressBytes = defaultClusterBytes
+
+const laws: ReadonlyArray<readonly [string, Law, number]> = [
+  [
+    'keeps content, and says at each step where it is',
+    (plan, { contents }, choices) => assertMachinePlanKeepsContent(plan, contents, choices),
+    80,
+  ],
+  [
+    'simulates to what it predicts, in any order that lanes and barriers allow',
+    (plan, { contents }, order) => assertMachinePlanSimulates(plan, contents, { order, progressBytes }),
+    60,
+  ],
+  [
+    'simulates so while the guest writes',
+    (plan, { contents }, writes) => assertMachinePlanSimulates(plan, contents, { writes, progressBytes }),
+    40,
+  ],
+  [
+    'survives a kill at any moment, if it takes or deletes',
+    (plan, { contents }, writes) => {
+      if (plan.operation === 'take' || plan.operation === 'delete')
+        assertMachineSurvivesKill(plan, contents, { writes, progressBytes })
+    },
+    40,
+  ],
+]
+
+/** What no plan is for: a monitor alone cannot have its guest read something older. */
+const least = (operation: string, way: string): number => (operation === 'revert' && way === 'qmp' ? 0 : 1)
+
+describe.each(laws)('every plan for a machine %s', (_, law, runs) => {
+  for (const [operation, asking] of Object.entries(operations))
+    for (const [name, way] of Object.entries(ways))
+      it(`to ${operation} through ${name}`, () => {
+        const plans = forMachinePlans({ asking, way, runs }, law)
+        expect(plans).toBeGreaterThanOrEqual(least(operation, name))
+      })
+})
