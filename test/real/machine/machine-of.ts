@@ -1,0 +1,65 @@
+// A machine value of what has been observed.
+
+import { chain, combineHeader } from 'backing-chain'
+import type { Chain, ImageDescription, Machine } from 'backing-chain'
+import { machineFromLibvirt } from '../../../src/codec/domain-machine.js'
+import type { DecodedMachine } from '../../../src/codec/domain-machine.js'
+import { right } from '../harness/tree.js'
+import { disksOfDomain, heldIn } from './facts.js'
+import type { Observed } from './observe.js'
+
+const belowOf = (of: Observed, path: string): string | undefined => {
+  const header = of.files.get(path)?.backing?.header
+  return header === undefined ? undefined : combineHeader(path, header)
+}
+
+const describe = (of: Observed, path: string): ImageDescription => {
+  const info = of.files.get(path)
+  if (info === undefined) throw new Error(`${path} is no image`)
+  const backing = info.backing
+  const below = belowOf(of, path)
+  return {
+    name: path,
+    format: info.format,
+    sizeBytes: info.sizeBytes,
+    location: { _tag: 'File', path },
+    otherReaders: [],
+    internalSnapshots: info.internalSnapshots,
+    ...(info.clusterBytes === undefined ? {} : { clusterBytes: info.clusterBytes }),
+    ...(backing === undefined || below === undefined
+      ? {}
+      : { backing: { image: below, header: backing.header, format: backing.format ?? 'raw' } }),
+  }
+}
+
+/** Every image that the disk's definition or a record names, and all below them by their headers. */
+const chainOf = (of: Observed, target: string, active: string): Chain => {
+  const named = [active, ...Array.from(of.records.values(), (record) => heldIn(record).get(target) ?? '')]
+  const paths = new Set<string>()
+  for (const first of named)
+    for (let at: string | undefined = first; at !== undefined && of.files.has(at); at = belowOf(of, at)) paths.add(at)
+  return right(
+    chain(
+      target,
+      Array.from(paths, (path) => describe(of, path)),
+      active,
+    ),
+  )
+}
+
+/** The machine that has been observed, and what its reader noticed. */
+export const decoded = (of: Observed): DecodedMachine => {
+  const disks = disksOfDomain(of.live ?? of.persistent)
+  const made = machineFromLibvirt({
+    domain: of.texts.live,
+    inactive: of.texts.persistent,
+    state: of.state,
+    snapshots: of.texts.records,
+    current: of.current,
+    chains: Array.from(disks, ([target, { images }]) => chainOf(of, target, images.at(-1)?.path ?? '')),
+  })
+  return right(made)
+}
+
+/** The machine that has been observed. */
+export const machineOf = (of: Observed): Machine => decoded(of).machine

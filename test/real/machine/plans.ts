@@ -1,0 +1,108 @@
+// Plans for a session's machine as it is now, with what the test expects of each.
+
+import * as E from 'fp-ts/lib/Either.js'
+import { expect } from 'vitest'
+import type { Machine } from 'backing-chain'
+import { deleteSnapshots } from '../../../src/operation/delete.js'
+import { forget } from '../../../src/operation/forget.js'
+import type {
+  DeleteRequest,
+  ForgetRequest,
+  RevertRequest,
+  TakeRequest,
+} from '../../../src/operation/machine-request.js'
+import { revert } from '../../../src/operation/revert.js'
+import { take } from '../../../src/operation/take.js'
+import type { MachinePlan } from '../../../src/plan/machine-plan.js'
+import type { MachineRefusal } from '../../../src/plan/machine-refusal.js'
+import { right } from '../harness/tree.js'
+import type { ExecuteOptions } from './execute.js'
+import { afterRevert, afterTake, without, type Expected } from './expected.js'
+import type { Observed } from './observe.js'
+import { machineHost, nextSecond, type Looked, type Planned, type Session } from './session.js'
+
+/** A request for a machine. */
+export type Asked =
+  | { readonly take: TakeRequest }
+  | { readonly delete: DeleteRequest }
+  | { readonly revert: RevertRequest }
+  | { readonly forget: ForgetRequest }
+
+/** Names of snapshots that a plan ends. */
+export const endedBy = ({ before, after }: MachinePlan): ReadonlyArray<string> =>
+  Array.from(before.snapshots.keys()).filter((name) => !after.snapshots.has(name))
+
+const takenDisks = (request: TakeRequest, machine: Machine): ReadonlyArray<string> =>
+  Array.from(machine.disks.keys()).filter((target) => {
+    const mode = request.disks?.get(target)?.mode ?? 'external'
+    return mode === 'external' || mode === 'internal'
+  })
+
+const changeOf = (asked: Asked, plan: MachinePlan): ((of: Expected) => Expected) => {
+  const ended = endedBy(plan)
+  if ('take' in asked)
+    return (of) =>
+      asked.take.metadata === 'none' ? of : afterTake(of, asked.take.name, takenDisks(asked.take, plan.before))
+  if ('revert' in asked) return (of) => without(afterRevert(of, asked.revert.to), ended)
+  const named = 'delete' in asked ? asked.delete.snapshots : asked.forget.snapshots
+  expect([...ended].sort()).toEqual([...new Set(named)].sort())
+  return (of) => without(of, ended)
+}
+
+const planOf = (asked: Asked, machine: Machine, { files }: Observed): E.Either<MachineRefusal, MachinePlan> => {
+  const reserved = Array.from(files.keys())
+  if ('take' in asked) return take(machine, { reserved, ...asked.take }, machineHost)
+  if ('delete' in asked) return deleteSnapshots(machine, asked.delete, machineHost)
+  if ('forget' in asked) return forget(machine, asked.forget, machineHost)
+  const seconds = Math.floor(Date.now() / 1000)
+  return revert(machine, { reserved, seconds, ...asked.revert }, machineHost)
+}
+
+/** Plans what is asked, for the machine as it is now, or was when somebody looked. */
+export const planned = async (
+  session: Session,
+  asked: Asked,
+  looked?: Looked,
+): Promise<E.Either<MachineRefusal, Planned>> => {
+  const { seen, machine } = looked ?? (await session.look())
+  if ('revert' in asked) await nextSecond()
+  const plan = planOf(asked, machine, seen)
+  return E.isLeft(plan) ? plan : E.right({ plan: plan.right, before: seen, change: changeOf(asked, plan.right) })
+}
+
+/** Plans what is asked, executes it, and compares everything. */
+export const does = async (session: Session, asked: Asked, options?: ExecuteOptions): Promise<MachinePlan> => {
+  const plan = right(await planned(session, asked))
+  await session.run(plan, options)
+  return plan.plan
+}
+
+/** The reason for which what is asked is refused. */
+export const refuses = async (session: Session, asked: Asked): Promise<MachineRefusal> => {
+  const plan = await planned(session, asked)
+  if (E.isLeft(plan)) return plan.left
+  throw new Error(`there is a plan: ${plan.right.plan.steps.map(({ why }) => why).join('; ')}`)
+}
+
+/** A refusal in short: its tag, with the rule of libvirt's or the tag of the disk's own. */
+export const reasonOf = (refusal: MachineRefusal): string => {
+  if (refusal._tag === 'DiskRefused') return `DiskRefused ${refusal.refusal._tag}`
+  return refusal._tag === 'LibvirtRefuses' ? `LibvirtRefuses ${refusal.rule}` : refusal._tag
+}
+
+const commandOf: { readonly [name: string]: string } = {
+  virDomainSnapshotDelete: 'snapshot-delete',
+  virDomainRevertToSnapshot: 'snapshot-revert',
+}
+
+/** What libvirt was foreseen to refuse, it does refuse, with that text. At E16 its daemon dies, so nobody asks it. */
+export const expectRefusedByLibvirt = async (session: Session, refusal: MachineRefusal): Promise<void> => {
+  if (refusal._tag !== 'LibvirtRefuses' || refusal.rule === 'E16') return
+  const command = commandOf[refusal.function]
+  if (command === undefined) return
+  const { stderr } = await session.tryVirsh(command, refusal.snapshot)
+  expect({ refusal, said: stderr.split('\n') }).toEqual({
+    refusal,
+    said: expect.arrayContaining([`error: ${refusal.desc}`]) as unknown,
+  })
+}

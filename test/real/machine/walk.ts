@@ -1,0 +1,145 @@
+// A random walk of plans on one machine. After each everything is compared with what was foretold.
+
+import * as E from 'fp-ts/lib/Either.js'
+import type { Machine } from 'backing-chain'
+import { machineOf } from './machine-of.js'
+import { expectRefusedByLibvirt, planned, reasonOf, type Asked } from './plans.js'
+import { randomOf, type Random } from './random.js'
+import { inSession, type Looked, type Session } from './session.js'
+import { cellCount, targets, type Lab } from './stage.js'
+
+interface At {
+  readonly session: Session
+  readonly random: Random
+  readonly machine: Machine
+  readonly looked: Looked
+  /** A number that no snapshot has yet. */
+  readonly next: number
+}
+
+const names = ({ machine }: At): ReadonlyArray<string> => Array.from(machine.snapshots.keys())
+
+const take = ({ random, machine, session, next }: At): Asked => {
+  const name = `s${String(next)}`
+  const left = random.oneIn(8) ? new Map([[random.pick(targets), { mode: 'no' as const }]]) : undefined
+  const memory = { _tag: 'External', path: session.path(`${name}.memory`) } as const
+  const kept = machine.state === 'running' && left === undefined && random.oneIn(8)
+  return { take: { name, ...(left === undefined ? {} : { disks: left }), ...(kept ? { memory } : {}) } }
+}
+
+const remove = (at: At): Asked => {
+  const { random } = at
+  const how = random.pick(['libvirt', 'by hand', 'auto', 'auto'] as const)
+  return {
+    delete: {
+      snapshots: random.some(names(at), how === 'libvirt' ? 1 : 3),
+      how,
+      direction: random.pick(['commit', 'pull', 'auto', 'auto'] as const),
+    },
+  }
+}
+
+const revert = (at: At): Asked => {
+  const { random } = at
+  return {
+    revert: {
+      to: random.pick(names(at)),
+      present: random.pick(['keep', 'discard'] as const),
+      later: random.weighted([
+        [4, 'keep'],
+        [1, 'delete'],
+      ] as const),
+      how: random.pick(['libvirt', 'by hand', 'auto'] as const),
+      guest: random.pick(['as taken', 'running', 'shut-off'] as const),
+    },
+  }
+}
+
+const asked = (at: At): Asked => {
+  if (at.machine.snapshots.size === 0) return take(at)
+  const many = at.machine.snapshots.size
+  const what = at.random.weighted([
+    [many < 7 ? 6 : 1, 'take'],
+    [many < 3 ? 2 : 5, 'remove'],
+    [3, 'revert'],
+    [many > 4 ? 1 : 0, 'forget'],
+  ] as const)
+  if (what === 'take') return take(at)
+  if (what === 'remove') return remove(at)
+  return what === 'revert' ? revert(at) : { forget: { snapshots: at.random.some(names(at), 1) } }
+}
+
+const guestWrites = async ({ session, random }: At): Promise<void> => {
+  for (const target of targets)
+    for (let count = random.below(4); count > 0; count--) {
+      const letter = String.fromCharCode(97 + random.below(26))
+      await session.writeOne(target, random.below(cellCount), letter)
+    }
+}
+
+/** The guest does something by itself: it writes, stops or starts. */
+const alone = async (at: At): Promise<string> => {
+  const { session, machine, random } = at
+  if (machine.state !== 'running') {
+    await session.virsh('start')
+    return 'start'
+  }
+  await guestWrites(at)
+  if (random.oneIn(3)) {
+    await session.virsh('destroy')
+    return 'write and stop'
+  }
+  return 'write'
+}
+
+interface Done {
+  readonly what: string
+  readonly looked: Looked
+}
+
+const step = async (at: At, log: (line: string) => void): Promise<Done> => {
+  const { session, random, machine, looked } = at
+  if (random.oneIn(3)) {
+    const what = await alone(at)
+    log(what)
+    return { what, looked: await session.check() }
+  }
+  if (machine.state === 'running' && random.oneIn(2)) await guestWrites(at)
+  const one = asked(at)
+  log(JSON.stringify(one, (_, value: unknown) => (value instanceof Map ? Array.from(value) : value)))
+  const plan = await planned(session, one, looked)
+  const [operation = ''] = Object.keys(one)
+  if (E.isLeft(plan)) {
+    log(`  refused: ${JSON.stringify(plan.left)}`)
+    if ('delete' in one) await expectRefusedByLibvirt(session, plan.left)
+    return { what: `${operation}: ${reasonOf(plan.left)}`, looked }
+  }
+  const seen = await session.run(plan.right, { choose: random.below })
+  return { what: `${operation} ${plan.right.plan.how}`, looked: { seen, machine: machineOf(seen) } }
+}
+
+/** Walks; gives back how often what happened. */
+export const walk = async (
+  lab: Lab,
+  { seed, steps }: { readonly seed: number; readonly steps: number },
+): Promise<ReadonlyMap<string, number>> => {
+  const counts = new Map<string, number>()
+  const random = randomOf(seed)
+  const log: string[] = []
+  await inSession(lab, 'running', async (session) => {
+    let looked = await session.look()
+    for (let next = 1; next <= steps; next++) {
+      try {
+        const at = { session, random, machine: looked.machine, looked, next }
+        const done = await step(at, (line) => log.push(`${String(next)}. ${line}`))
+        counts.set(done.what, (counts.get(done.what) ?? 0) + 1)
+        looked = done.looked
+      } catch (error) {
+        throw new Error(`BC_SEED=${String(seed)}, step ${String(next)}:\n${log.slice(-40).join('\n')}`, {
+          cause: error,
+        })
+      }
+    }
+  })
+  return counts
+}
