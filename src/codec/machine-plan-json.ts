@@ -46,6 +46,7 @@ const machineAssumption = tagged('_tag', {
   MemoryFile: exact({ _tag: oneOf('MemoryFile'), snapshot: text, path: text }, {}),
   Starts: exact({ _tag: oneOf('Starts'), domain: text }, {}),
   DiskGone: exact({ _tag: oneOf('DiskGone'), snapshot: text, disks: list(text) }, {}),
+  RecordsEnd: exact({ _tag: oneOf('RecordsEnd'), domain: text }, {}),
 } satisfies { readonly [T in MachineAssumption['_tag']]: t.Decoder<unknown, MachineAssumption & { readonly _tag: T }> })
 
 const planWire = exact(

@@ -15,7 +15,7 @@ import { commit } from './commit.js'
 import { assumedOf, withMovedPoints } from './delete-by-hand.js'
 import { acceptedOn, insidePoints, keptPoints } from './delete-request.js'
 import { withPart } from './machine-definition.js'
-import { machineJobGuard, savedGuard, viaGuard } from './machine-guard.js'
+import { machineJobGuard, recordsAssumption, savedGuard, viaGuard } from './machine-guard.js'
 import { hypervisorOf } from './machine-hypervisor.js'
 import { assemble, draftsOfPlan, splitRemovals } from './machine-lane.js'
 import type { ChainRequest } from './machine-request.js'
@@ -90,7 +90,7 @@ const carried = (machine: Machine, host: MachineHost, plan: Plan): MachinePlan =
     consistency: undefined,
     unlinked: [],
     requires: [...plan.requires, ...(mended.drafts.length > 0 ? (['libvirt-redefine'] as const) : [])],
-    assumes: assumedOf([plan], steps),
+    assumes: [...assumedOf([plan], steps), ...recordsAssumption(machine, host)],
   }
 }
 

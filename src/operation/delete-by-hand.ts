@@ -13,6 +13,7 @@ import { withoutInside } from './delete-inside.js'
 import type { Inside } from './delete-inside.js'
 import { acceptedOn, doomedImages, endedPoints, insidePoints, keptPoints } from './delete-request.js'
 import type { DeleteJob } from './delete-request.js'
+import { recordsAssumption } from './machine-guard.js'
 import { assemble, draftsOfPlan, splitRemovals } from './machine-lane.js'
 import type { Draft } from './machine-lane.js'
 import { forgotten, redefined, successorsOf } from './record-steps.js'
@@ -143,7 +144,7 @@ const planOf = (job: DeleteJob, plans: ReadonlyArray<Plan>, { machine, parts, dr
     consistency: undefined,
     unlinked,
     requires: featuresOf(job, plans),
-    assumes: [...assumedOf(plans, steps), ...gone(job)],
+    assumes: [...assumedOf(plans, steps), ...gone(job), ...recordsAssumption(job.machine, job.host)],
   }
 }
 

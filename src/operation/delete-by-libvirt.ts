@@ -26,7 +26,7 @@ import { predictDelete } from './libvirt-delete.js'
 import type { LibvirtDeletion, LibvirtDiskDeletion } from './libvirt-delete.js'
 import { lossesOfDelete } from './libvirt-loss.js'
 import { definitionsAfter } from './machine-definition.js'
-import { featureGuard } from './machine-guard.js'
+import { featureGuard, recordsAssumption } from './machine-guard.js'
 import { hypervisorOf } from './machine-hypervisor.js'
 import { assemble } from './machine-lane.js'
 import type { Draft, Move } from './machine-lane.js'
@@ -243,5 +243,9 @@ export const deleteByLibvirt = (job: DeleteJob): E.Either<MachineRefusal, Machin
   const outcome = { ...settled(job, works.right, theirs.right), moves: movesOf(works.right) }
   const plan = planOf(job, snapshot, outcome)
   const plans = works.right.flatMap(({ done }) => done.plans.map((one) => one.plan))
-  return E.right({ ...plan, unlinked: theirs.right.unlinked, assumes: assumedOf(plans, plan.steps) })
+  return E.right({
+    ...plan,
+    unlinked: theirs.right.unlinked,
+    assumes: [...assumedOf(plans, plan.steps), ...recordsAssumption(job.machine, job.host)],
+  })
 }

@@ -5,7 +5,7 @@ import type { MachineHost } from '../plan/machine-host.js'
 import type { MachinePlan } from '../plan/machine-plan.js'
 import { refuseMachine } from '../plan/machine-refusal.js'
 import type { MachineRefusal } from '../plan/machine-refusal.js'
-import { featureGuard, knownGuard } from './machine-guard.js'
+import { featureGuard, knownGuard, recordsAssumption } from './machine-guard.js'
 import { assemble } from './machine-lane.js'
 import type { ForgetRequest } from './machine-request.js'
 import { forgotten, redefined } from './record-steps.js'
@@ -35,7 +35,7 @@ const recordPlan = (
   consistency: undefined,
   unlinked: [],
   requires: host.via === 'libvirt' ? ['libvirt-redefine'] : [],
-  assumes: [],
+  assumes: recordsAssumption(before, host),
 })
 
 /**

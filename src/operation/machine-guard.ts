@@ -6,6 +6,7 @@ import type { GuestState } from '../model/guest.js'
 import type { Machine } from '../model/machine.js'
 import type { Hypervisor } from '../plan/hypervisor.js'
 import type { MachineHost } from '../plan/machine-host.js'
+import type { MachineAssumption } from '../plan/machine-plan.js'
 import { refuseMachine } from '../plan/machine-refusal.js'
 import type { MachineRefusal } from '../plan/machine-refusal.js'
 
@@ -63,3 +64,9 @@ export const savedGuard = (machine: Machine, host: MachineHost): MachineRefusal 
   host.via === 'libvirt' && machine.state === 'shut-off' && host.managedSave === 'present'
     ? refuseMachine({ _tag: 'ManagedSavePresent', domain: machine.name })
     : undefined
+
+/** That libvirt's records outlive the guest: those of a transient domain, one that was undefined while it runs say, do not. */
+export const recordsAssumption = (machine: Machine, { via }: MachineHost): ReadonlyArray<MachineAssumption> =>
+  via === 'libvirt' && machine.state !== 'shut-off' && machine.definitions?.persistent === undefined
+    ? [{ _tag: 'RecordsEnd', domain: machine.name }]
+    : []

@@ -8,6 +8,7 @@ import type { MachineRefusal } from '../plan/machine-refusal.js'
 import { libvirtFreeze, libvirtTake } from './dialect/libvirt-take.js'
 import { qemuImgTake } from './dialect/qemu-img-take.js'
 import { agentFreeze, qmpTake } from './dialect/qmp-take.js'
+import { recordsAssumption } from './machine-guard.js'
 import { assemble } from './machine-lane.js'
 import type { Draft } from './machine-lane.js'
 import type { TakeRequest } from './machine-request.js'
@@ -81,6 +82,7 @@ const planOf = (outcome: TakeOutcome): MachinePlan => {
     assumes: [
       ...disks.flatMap((taken) => diskAssumptions(taken, (disk) => sees(steps, disk))),
       ...machineAssumptions(job),
+      ...(job.request.metadata === 'none' ? [] : recordsAssumption(job.machine, job.host)),
     ],
   }
 }

@@ -78,6 +78,8 @@ export type MachineAssumption =
   | { readonly _tag: 'Starts'; readonly domain: string }
   /** These disks are no longer the machine's; their files are left as they are. */
   | { readonly _tag: 'DiskGone'; readonly snapshot: string; readonly disks: ReadonlyArray<string> }
+  /** The domain is transient: when it stops, libvirt drops every record of its snapshots, and the files stay. */
+  | { readonly _tag: 'RecordsEnd'; readonly domain: string }
 
 /**
  * What an operation on a machine does: chains and snapshots together, before and after, and the calls in between.

@@ -35,6 +35,8 @@ const assumptions: { readonly [T in keyof ByTag]: (assumption: ByTag[T]) => stri
   NoManagedSave: ({ domain }) => `the domain ${nameText(domain)} has no saved state`,
   MemoryFile: ({ snapshot, path }) => `the memory of ${nameText(snapshot)} is at ${JSON.stringify(path)}`,
   Starts: ({ domain }) => `the domain ${nameText(domain)} can be started again`,
+  RecordsEnd: ({ domain }) =>
+    `${nameText(domain)} is transient: when it stops, libvirt drops its records of snapshots, and the files stay`,
   DiskGone: ({ snapshot, disks }) =>
     `the machine no longer has ${names(disks)} of ${nameText(snapshot)}, and nobody needs what it held there`,
 }

@@ -415,6 +415,15 @@ describe('memory', () => {
 })
 
 describe('refusals', () => {
+  it('are none for a transient domain, whose plans say that its records end with it', () => {
+    const machine: Vm = { ...two, persistence: 'transient' }
+    const ends = { _tag: 'RecordsEnd', domain: 'vm' }
+    for (const how of ['libvirt', 'by hand'] as const)
+      expect(plan(machine, { snapshots: ['first'], how }).assumes).toContainEqual(ends)
+    expect(made(forget(vm(machine).machine, { snapshots: ['first'] }, host('libvirt'))).assumes).toContainEqual(ends)
+    expect(plan(two, { snapshots: ['first'] }).assumes).not.toContainEqual(ends)
+  })
+
   it('say what is wrong with the request', () => {
     expect(refusal(two, { snapshots: [] })).toMatchObject({ _tag: 'NothingSelected' })
     expect(refusal(two, { snapshots: ['first', 'none'] })).toMatchObject({ _tag: 'SnapshotNotFound', snapshot: 'none' })
