@@ -6,6 +6,7 @@ import { imageProblems, makeImage } from './chain-image.js'
 import type { ModelError } from './chain-error.js'
 import { normalPath } from './header.js'
 import { locationString } from './location.js'
+import { loops } from './loop.js'
 import { isImageName, placesOf } from './image.js'
 import type { Image, ImageDescription, ImageName } from './image.js'
 
@@ -29,30 +30,6 @@ const brandChain = (disk: string, images: ReadonlyMap<string, Image>, active: Im
   // eslint-disable-next-line @typescript-eslint/consistent-type-assertions -- the smart constructor of Chain
   ({ disk, images, active }) as Chain
 
-/** The images of the loop that an image lies on. */
-const loopThrough = (images: ReadonlyMap<string, Image>, first: string): ReadonlyNonEmptyArray<string> => {
-  const others: Array<string> = []
-  for (
-    let at = images.get(first)?.backing?.image;
-    at !== undefined && at !== first;
-    at = images.get(at)?.backing?.image
-  )
-    others.push(at)
-  return [first, ...others]
-}
-
-/** Every loop, once; linear, and never recursive. Each walk stops where an earlier one, or it itself, has been. */
-const loops = (images: ReadonlyMap<string, Image>): ReadonlyArray<ReadonlyNonEmptyArray<string>> => {
-  const walkOf = new Map<string, string>()
-  const found: Array<ReadonlyNonEmptyArray<string>> = []
-  for (const start of images.keys()) {
-    let at: string | undefined = start
-    for (; at !== undefined && !walkOf.has(at); at = images.get(at)?.backing?.image) walkOf.set(at, start)
-    if (at !== undefined && walkOf.get(at) === start && images.has(at)) found.push(loopThrough(images, at))
-  }
-  return found
-}
-
 const treeProblems = (images: ReadonlyMap<string, Image>): ReadonlyArray<ModelError> => {
   const problems: Array<ModelError> = []
   for (const image of images.values()) {
@@ -64,7 +41,8 @@ const treeProblems = (images: ReadonlyMap<string, Image>): ReadonlyArray<ModelEr
     else if (actual !== recorded)
       problems.push({ _tag: 'BackingFormatWrong', image: image.name, backing, recorded, actual })
   }
-  for (const loop of loops(images)) if (loop.length > 1) problems.push({ _tag: 'BackingLoop', images: loop })
+  for (const loop of loops<string>(images.keys(), (at) => images.get(at)?.backing?.image))
+    if (loop.length > 1) problems.push({ _tag: 'BackingLoop', images: loop })
   return problems
 }
 

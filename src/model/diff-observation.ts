@@ -1,6 +1,6 @@
 import type { ReadonlyNonEmptyArray } from 'fp-ts/lib/ReadonlyNonEmptyArray.js'
 
-import { loops } from './diff-loop.js'
+import { loops } from './loop.js'
 import type { Format } from './format.js'
 import { normalPath } from './header.js'
 import { locationString } from './location.js'

@@ -138,3 +138,18 @@ export const knownReaders = ({ otherReaders }: Image): ReadonlyArray<string> =>
 /** What an image takes up: its own place, and that of its data file. */
 export const placesOf = ({ location, dataFile }: Image): ReadonlyArray<Location> =>
   dataFile === undefined ? [location] : [location, dataFile.location]
+
+/** What has to be said of a new image. */
+type Made = Pick<Image, 'name' | 'format' | 'sizeBytes' | 'clusterBytes' | 'version' | 'location' | 'backing'>
+
+/** An image that has just been made: nothing is in it, nobody else reads it, and no QEMU has it open. */
+export const newImage = (made: Made): Image => ({
+  ...made,
+  dataFile: undefined,
+  encryption: undefined,
+  allocatedBytes: undefined,
+  bitmaps: [],
+  internalSnapshots: [],
+  otherReaders: [],
+  node: undefined,
+})

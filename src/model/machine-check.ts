@@ -1,11 +1,10 @@
-import { isNonEmpty } from 'fp-ts/lib/ReadonlyArray.js'
-
 import type { Chain } from './chain.js'
 import { overlayIndex } from './chain-query.js'
 import { normalPath } from './header.js'
 import { placesOf } from './image.js'
 import type { Image } from './image.js'
 import { locationString } from './location.js'
+import { loops } from './loop.js'
 import type { MachineError } from './machine-error.js'
 import type { Machine, MachineParts } from './machine.js'
 import { imageOfDisk } from './snapshot.js'
@@ -41,24 +40,15 @@ const sharedPlaces = ({ disks }: MachineParts): ReadonlyArray<MachineError> => {
   return problems
 }
 
-/** Parents that are not there, and every loop once. */
-const treeProblems = ({ snapshots }: MachineParts): ReadonlyArray<MachineError> => {
-  const problems: Array<MachineError> = []
-  const walkOf = new Map<string, string>()
-  for (const { name, parent } of snapshots.values()) {
-    if (parent !== undefined && !snapshots.has(parent)) problems.push({ _tag: 'ParentMissing', snapshot: name, parent })
-    const walked: Array<string> = []
-    let at: string | undefined = name
-    for (; at !== undefined && !walkOf.has(at); at = snapshots.get(at)?.parent) {
-      walkOf.set(at, name)
-      walked.push(at)
-    }
-    const loop: ReadonlyArray<string> =
-      at !== undefined && walkOf.get(at) === name ? walked.slice(walked.indexOf(at)) : []
-    if (isNonEmpty(loop) && snapshots.has(loop[0])) problems.push({ _tag: 'ParentLoop', snapshots: loop })
-  }
-  return problems
-}
+const treeProblems = ({ snapshots }: MachineParts): ReadonlyArray<MachineError> => [
+  ...Array.from(snapshots.values()).flatMap(({ name, parent }): ReadonlyArray<MachineError> =>
+    parent === undefined || snapshots.has(parent) ? [] : [{ _tag: 'ParentMissing', snapshot: name, parent }],
+  ),
+  ...loops<string>(snapshots.keys(), (at) => snapshots.get(at)?.parent).map((loop): MachineError => ({
+    _tag: 'ParentLoop',
+    snapshots: loop,
+  })),
+]
 
 const pointProblem = (
   { name, disks: own }: Snapshot,

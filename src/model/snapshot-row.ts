@@ -1,7 +1,7 @@
 import type { ReadonlyNonEmptyArray } from 'fp-ts/lib/ReadonlyNonEmptyArray.js'
 import { isNonEmpty } from 'fp-ts/lib/ReadonlyArray.js'
 
-import { loops } from './diff-loop.js'
+import { loops } from './loop.js'
 
 /**
  * How records say which file holds which point in time.

@@ -22,15 +22,21 @@ const usable: { readonly [V in Hypervisor['via']]: ReadonlyArray<GuestState> } =
   'qemu-img': ['shut-off'],
 }
 
-/** Refuses a way that cannot be used in the state of the machine, and libvirt for a machine that it does not manage. */
-export const viaGuard = (machine: Machine, { via }: MachineHost): MachineRefusal | undefined => {
+/** Refuses a way that cannot be used in the state of the machine. */
+export const stateGuard = ({ state }: Machine, { via }: MachineHost): MachineRefusal | undefined => {
   const needs = usable[via]
-  if (!needs.includes(machine.state)) {
-    const other = machine.state === 'shut-off' ? 'qemu-img' : 'qmp'
-    return refuseMachine({ _tag: 'GuestStateWrong', via, guest: machine.state, needs }, [
-      { _tag: 'Via', via: other, guest: usable[other] },
-    ])
-  }
+  if (needs.includes(state)) return undefined
+  const other = state === 'shut-off' ? 'qemu-img' : 'qmp'
+  return refuseMachine({ _tag: 'GuestStateWrong', via, guest: state, needs }, [
+    { _tag: 'Via', via: other, guest: usable[other] },
+  ])
+}
+
+/** Refuses a way that cannot be used in the state of the machine, and libvirt for a machine that it does not manage. */
+export const viaGuard = (machine: Machine, host: MachineHost): MachineRefusal | undefined => {
+  const { via } = host
+  const wrong = stateGuard(machine, host)
+  if (wrong !== undefined) return wrong
   const managed = machine.definitions !== undefined
   if (via === 'libvirt' && !managed)
     return refuseMachine({ _tag: 'NotThisWay', via, why: 'libvirt does not manage this machine' })

@@ -3,7 +3,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { Chain } from '../model/chain.js'
 import { traitsOf } from '../model/format.js'
 import { headerReaches, normalPath } from '../model/header.js'
-import { isImageName, placesOf } from '../model/image.js'
+import { isImageName, newImage, placesOf } from '../model/image.js'
 import type { Backing, Image, ImageName, LiveNode } from '../model/image.js'
 import { locationString, pathOf } from '../model/location.js'
 import type { Assumption } from '../plan/assumption.js'
@@ -178,7 +178,7 @@ export const placeImage = (place: Place): E.Either<Refusal, Placed> => {
   if (E.isLeft(backing)) return backing
   const { chain, wanted, sizeBytes } = place
   const nodes = wanted.nodes ?? nodeNames(chain, wanted.name)
-  const image: Image = {
+  const image = newImage({
     name: placedName(wanted.name),
     format: wanted.format,
     sizeBytes,
@@ -186,14 +186,7 @@ export const placeImage = (place: Place): E.Either<Refusal, Placed> => {
     version: wanted.format === 'qcow2' && wanted.made !== 'before' ? 3 : undefined,
     location: wanted.location,
     backing: backing.right,
-    dataFile: undefined,
-    encryption: undefined,
-    allocatedBytes: undefined,
-    bitmaps: [],
-    internalSnapshots: [],
-    otherReaders: [],
-    node: undefined,
-  }
+  })
   return E.right({ image, node: { ...nodes, owner: 'monitor', filters: [] } })
 }
 

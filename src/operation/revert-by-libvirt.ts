@@ -3,7 +3,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { RevertCall } from '../call/libvirt.js'
 import { withImages } from '../model/chain.js'
 import type { Chain } from '../model/chain.js'
-import { isImageName } from '../model/image.js'
+import { isImageName, newImage } from '../model/image.js'
 import type { Image } from '../model/image.js'
 import { withMachine } from '../model/machine.js'
 import type { Machine } from '../model/machine.js'
@@ -46,7 +46,7 @@ const flagsFor = ({ request, guest }: RevertJob): RevertCall['flags'] => {
 const overlayOf = (below: Image, path: string, header: string): Image | undefined => {
   const name = sameName(below, path)
   if (!isImageName(name)) return undefined
-  return {
+  return newImage({
     name,
     format: 'qcow2',
     sizeBytes: below.sizeBytes,
@@ -54,14 +54,7 @@ const overlayOf = (below: Image, path: string, header: string): Image | undefine
     version: 3,
     location: { _tag: 'File', path },
     backing: { image: below.name, header, format: below.format },
-    dataFile: undefined,
-    encryption: undefined,
-    allocatedBytes: undefined,
-    bitmaps: [],
-    internalSnapshots: [],
-    otherReaders: [],
-    node: undefined,
-  }
+  })
 }
 
 const settleDisk = (before: Chain, predicted: LibvirtRevert): OwnDisk => {

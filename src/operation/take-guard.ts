@@ -1,14 +1,11 @@
-import { isNonEmpty } from 'fp-ts/lib/ReadonlyArray.js'
-
-import { missingFeatures } from '../call/capability.js'
 import type { Feature } from '../call/capability.js'
 import { activeImage } from '../model/chain-query.js'
 import type { GuestState } from '../model/guest.js'
 import { isSnapshotName } from '../model/snapshot.js'
-import type { Hypervisor } from '../plan/hypervisor.js'
 import { refuseMachine } from '../plan/machine-refusal.js'
 import type { MachineAlternative, MachineRefusal } from '../plan/machine-refusal.js'
 import { jobGuard } from './guard-host.js'
+import { featureGuard, savedGuard, stateGuard as usableGuard } from './machine-guard.js'
 import { hypervisorOf } from './machine-hypervisor.js'
 import { disksTaken, requiredInside } from './take-job.js'
 import type { TakeJob } from './take-job.js'
@@ -65,21 +62,13 @@ const kindGuard: TakeGuard = (job) => {
 
 const live: ReadonlyArray<GuestState> = ['running', 'paused']
 
-const usable: { readonly [V in Hypervisor['via']]: ReadonlyArray<GuestState> } = {
-  qmp: live,
-  libvirt: [...live, 'shut-off'],
-  'qemu-img': ['shut-off'],
-}
-
 const stateGuard: TakeGuard = (job) => {
   const { machine, host, memory } = job
   const { state: guest } = machine
   const wrong = (needs: ReadonlyArray<GuestState>, instead: ReadonlyArray<MachineAlternative>): MachineRefusal =>
     refuseMachine({ _tag: 'GuestStateWrong', via: host.via, guest, needs }, instead)
-  if (!usable[host.via].includes(guest)) {
-    const via = host.via === 'qmp' ? 'qemu-img' : 'qmp'
-    return wrong(usable[host.via], [{ _tag: 'Via', via, guest: usable[via] }])
-  }
+  const unusable = usableGuard(machine, host)
+  if (unusable !== undefined) return unusable
   if (memory._tag !== 'None' && guest === 'shut-off') return wrong(live, [])
   const alone = host.via === 'libvirt' && memory._tag === 'None' && disksTaken(job, 'internal').length > 0
   return alone && guest !== 'shut-off'
@@ -104,11 +93,6 @@ export const takeFeatures = (job: TakeJob): ReadonlyArray<Feature> => {
   ]
 }
 
-const capabilityGuard: TakeGuard = (job) => {
-  const missing = missingFeatures(job.host.capabilities, takeFeatures(job))
-  return isNonEmpty(missing) ? refuseMachine({ _tag: 'CapabilityMissing', missing }) : undefined
-}
-
 /** libvirt minds any job on a disk that is not left out, and where memory is kept on any disk at all. */
 const busyGuard: TakeGuard = (job) => {
   const { machine, host, memory } = job
@@ -126,11 +110,6 @@ const busyGuard: TakeGuard = (job) => {
   return undefined
 }
 
-const savedGuard: TakeGuard = ({ machine, host }) =>
-  host.via === 'libvirt' && machine.state === 'shut-off' && host.managedSave === 'present'
-    ? refuseMachine({ _tag: 'ManagedSavePresent', domain: machine.name })
-    : undefined
-
 const agentGuard: TakeGuard = ({ host, freeze }) =>
   host.agent === 'absent' && (freeze === 'flag' || freeze === 'require')
     ? refuseMachine({ _tag: 'AgentAbsent' }, [
@@ -147,9 +126,9 @@ export const takeGuards: ReadonlyArray<TakeGuard> = [
   kindGuard,
   stateGuard,
   wayGuard,
-  capabilityGuard,
+  (job) => featureGuard(job.host, takeFeatures(job)),
   busyGuard,
-  savedGuard,
+  ({ machine, host }) => savedGuard(machine, host),
   agentGuard,
   pathGuard,
 ]

@@ -1,35 +1,24 @@
-import * as E from 'fp-ts/lib/Either.js'
-
 import { emptyLayer } from '../content/layer.js'
 import type { Layer } from '../content/layer.js'
 import { equalViews } from '../content/view.js'
 import { patternOfLayer } from '../content/pattern.js'
-import { isFormat } from '../model/format.js'
 import type { PointMap } from '../model/point-map.js'
 import type { MachinePlan } from '../plan/machine-plan.js'
-import { guestView, killMachine, liveChain, start } from '../simulate/index.js'
+import { guestView, killMachine } from '../simulate/index.js'
 import type { MachineMoment, MachineWorld, World } from '../simulate/index.js'
 import type { MachineContents } from './machine.js'
 import { guestReads } from './machine-contents.js'
 import { asStarted, mapAfter, trialOf, wrongIn } from './machine-simulated.js'
 import type { MachineMeanwhile, Trial } from './machine-simulated.js'
 import { writtenOver } from './machine-write.js'
+import { viewAgain } from './simulated.js'
 
 /** What the guest reads from a disk when it is started again: from what is written down, or from the image that it used. */
-const viewAgain = (
+const readAgain = (
   trial: Trial,
   used: World,
   { dead, step }: { readonly dead: World; readonly step: number },
-): Layer | undefined => {
-  if (used.qemu === undefined) return guestView(asStarted(trial, dead, step))
-  const active = liveChain(used).at(-1)
-  const source =
-    dead.boot.keeper === 'caller' && active !== undefined && isFormat(active.format)
-      ? { path: active.path, format: active.format }
-      : undefined
-  const started = start(dead, source)
-  return E.isRight(started) ? guestView(started.right) : undefined
-}
+): Layer | undefined => (used.qemu === undefined ? guestView(asStarted(trial, dead, step)) : viewAgain(dead, used))
 
 /** The snapshots that stay, each of which has to be somewhere. */
 const keptIn = (map: PointMap, { before, after }: MachinePlan): PointMap =>
@@ -77,7 +66,7 @@ export const assertMachineSurvivesKill = (
     const dead = killMachine(machine)
     for (const [disk, shall] of now) {
       const [used, left] = [machine.worlds.get(disk), dead.worlds.get(disk)]
-      const seen = used === undefined || left === undefined ? undefined : viewAgain(trial, used, { dead: left, step })
+      const seen = used === undefined || left === undefined ? undefined : readAgain(trial, used, { dead: left, step })
       if (seen === undefined || !equalViews(seen, shall))
         trial.fail(
           `killed after ${what} of step ${String(step)}, the guest on ${disk} reads ${seen === undefined ? 'nothing' : patternOfLayer(seen)} and not ${patternOfLayer(shall)}`,

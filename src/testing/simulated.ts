@@ -207,7 +207,7 @@ export const assertPlanSimulates = (plan: Plan, contents: Contents, meanwhile: M
 }
 
 /** The guest of a world whose QEMU is dead, started again: from libvirt's definition, or from the image that it used. */
-const viewAgain = (dead: World, used: World): Layer | undefined => {
+export const viewAgain = (dead: World, used: World): Layer | undefined => {
   const active = liveChain(used).at(-1)
   const source =
     dead.boot.keeper === 'caller' && active !== undefined && isFormat(active.format)
