@@ -14,10 +14,11 @@ import type { AcceptableTag, Refusal } from '../plan/refusal.js'
 import { commit } from './commit.js'
 import { assumedOf, withMovedPoints } from './delete-by-hand.js'
 import { acceptedOn, insidePoints, keptPoints } from './delete-request.js'
+import { outsideGuard } from './outside-guard.js'
 import { withPart } from './machine-definition.js'
 import { machineJobGuard, recordsAssumption, savedGuard, viaGuard } from './machine-guard.js'
 import { hypervisorOf } from './machine-hypervisor.js'
-import { assemble, draftsOfPlan, splitRemovals } from './machine-lane.js'
+import { assemble, diskPart, draftsOfPlan, splitRemovals } from './machine-lane.js'
 import type { ChainRequest } from './machine-request.js'
 import { pull } from './pull.js'
 import { redefined, successorsOf } from './record-steps.js'
@@ -84,7 +85,7 @@ const carried = (machine: Machine, host: MachineHost, plan: Plan): MachinePlan =
     how: 'by hand',
     before: machine,
     after: mended.machine,
-    parts: [plan],
+    parts: [diskPart(plan)],
     steps,
     finally: [],
     consistency: undefined,
@@ -103,7 +104,8 @@ const carried = (machine: Machine, host: MachineHost, plan: Plan): MachinePlan =
  *
  * Refuses, in this order: `GuestStateWrong`, `NotThisWay`, `JobActive`, `ManagedSavePresent`, `DiskNotFound`, `DiskRefused` (with
  * `PointInTimeLost` inside where a commit would write over one), `PointsLost` (the image that holds one inside leaves the
- * chain), `SnapshotsInvalidated`.
+ * chain, or a snapshot has the image for a disk that the machine no longer has), `DiskRefused` (the
+ * persistent definition names a file that goes), `SnapshotsInvalidated`.
  *
  * @example
  * import { capabilitiesOfVersions, changeChain, machine, parseChain } from 'backing-chain'
@@ -137,6 +139,9 @@ export const changeChain = (
     const why = 'the image that it is inside of leaves the chain'
     return E.left(refuseMachine({ _tag: 'PointsLost', lost, why }))
   }
+  const planned = carried(machine, host, plan.right)
+  const elsewhere = outsideGuard(planned)
+  if (elsewhere !== undefined) return E.left(elsewhere)
   const wrong = request.metadata === 'carry' ? [] : invalidated(machine, plan.right)
   return isNonEmpty(wrong)
     ? E.left(
@@ -145,5 +150,5 @@ export const changeChain = (
           { _tag: 'Forget', snapshots: wrong },
         ]),
       )
-    : E.right(carried(machine, host, plan.right))
+    : E.right(planned)
 }

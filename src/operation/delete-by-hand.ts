@@ -11,12 +11,15 @@ import type { Plan, Point } from '../plan/plan.js'
 import { deleteOnDisk } from './delete-disk.js'
 import { withoutInside } from './delete-inside.js'
 import type { Inside } from './delete-inside.js'
+import { withoutMarks } from './deletion-mark.js'
 import { acceptedOn, doomedImages, endedPoints, insidePoints, keptPoints } from './delete-request.js'
 import type { DeleteJob } from './delete-request.js'
 import { recordsAssumption } from './machine-guard.js'
-import { assemble, draftsOfPlan, splitRemovals } from './machine-lane.js'
+import { assemble, diskPart, draftsOfPlan, splitRemovals } from './machine-lane.js'
 import type { Draft } from './machine-lane.js'
-import { forgotten, redefined, successorsOf } from './record-steps.js'
+import { memoryGoing } from './memory-files.js'
+import { forgotten, redefinedFrom, successorsOf } from './record-steps.js'
+import type { Recorded } from './record-steps.js'
 
 /** What was planned so far, disk by disk. */
 interface Progress {
@@ -69,8 +72,8 @@ export const withMovedPoints = (machine: Machine, points: Progress['points']): M
   })
 }
 
-const memoryPaths = ({ doomed, request }: DeleteJob): ReadonlyArray<string> =>
-  doomed.flatMap(({ memory }) => (memory._tag === 'External' && request.memory !== 'keep' ? [memory.path] : []))
+const memoryPaths = ({ doomed, kept, request }: DeleteJob): ReadonlyArray<string> =>
+  request.memory === 'keep' ? [] : memoryGoing(doomed, kept)
 
 const memoryDraft = (path: string): Draft => ({
   step: {
@@ -118,27 +121,39 @@ const featuresOf = (job: DeleteJob, plans: ReadonlyArray<Plan>): ReadonlyArray<F
   return Array.from(new Set([...plans.flatMap(({ requires }) => requires), ...records]))
 }
 
-/** Without libvirt nobody is told at the end: the snapshots are no more when the last step is done. */
+const untold = ({ doomed, host }: DeleteJob): ReadonlyArray<string> =>
+  doomed.flatMap(({ name, recorded }) => (host.via === 'libvirt' && recorded !== undefined ? [] : [name]))
+
+/** Without libvirt, or where libvirt has no record, nobody is told at the end: the snapshots are no more when the last step is done. */
 const ending = (drafts: ReadonlyArray<Draft>, names: ReadonlyArray<string>): ReadonlyArray<Draft> =>
-  drafts.map((draft, index) => (index === drafts.length - 1 ? { ...draft, ends: names } : draft))
+  drafts.map((draft, index) =>
+    index === drafts.length - 1 ? { ...draft, ends: [...(draft.ends ?? []), ...names] } : draft,
+  )
+
+/** What libvirt is told when the chains are done. */
+const recordsOf = (job: DeleteJob, plans: ReadonlyArray<Plan>, machine: Machine): Recorded => {
+  const { via } = job.host
+  const names = job.doomed.map(({ name }) => String(name))
+  const { machine: had, drafts } = forgotten(machine, names, via)
+  const unmarked = withoutMarks(had, job.machine, job.doomed)
+  const mended = redefinedFrom({ machine: unmarked, had }, successorsOf(plans, had), via)
+  return { machine: mended.machine, drafts: [...drafts, ...mended.drafts] }
+}
 
 /** The whole plan, with what disks and images need done first and libvirt told afterwards. */
 const planOf = (job: DeleteJob, plans: ReadonlyArray<Plan>, { machine, parts, drafts }: Inside): MachinePlan => {
-  const names = job.doomed.map(({ name }) => String(name))
-  const forgetting = forgotten(machine, names, job.host.via)
-  const mended = redefined(forgetting.machine, successorsOf(plans, forgetting.machine), job.host.via)
+  const records = recordsOf(job, plans, machine)
   const unlinked = memoryPaths(job)
   const { work, removals } = splitRemovals(draftsOf(job, plans))
-  const told = [...forgetting.drafts, ...mended.drafts]
-  const all = [...work, ...drafts, ...told, ...removals, ...unlinked.map(memoryDraft)]
-  const steps = assemble(job.machine, job.host.via === 'libvirt' ? all : ending(all, names))
+  const all = [...work, ...drafts, ...records.drafts, ...removals, ...unlinked.map(memoryDraft)]
+  const steps = assemble(job.machine, ending(all, untold(job)))
   return {
     operation: 'delete',
     via: job.host.via,
     how: 'by hand',
     before: job.machine,
-    after: mended.machine,
-    parts: [...plans, ...parts],
+    after: records.machine,
+    parts: [...plans.map(diskPart), ...parts],
     steps,
     finally: [],
     consistency: undefined,

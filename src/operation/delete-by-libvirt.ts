@@ -28,8 +28,9 @@ import { lossesOfDelete } from './libvirt-loss.js'
 import { definitionsAfter } from './machine-definition.js'
 import { featureGuard, recordsAssumption } from './machine-guard.js'
 import { hypervisorOf } from './machine-hypervisor.js'
-import { assemble } from './machine-lane.js'
+import { assemble, diskPart } from './machine-lane.js'
 import type { Draft, Move } from './machine-lane.js'
+import { memoryShared } from './memory-files.js'
 import { redefined, successorsOf, withoutSnapshot } from './record-steps.js'
 
 const byHand = [{ _tag: 'How', how: 'by hand' }] as const
@@ -118,6 +119,32 @@ const worksOf = (job: DeleteJob): E.Either<MachineRefusal, ReadonlyArray<Work>> 
   return E.right(works)
 }
 
+/** libvirt looks for an internal snapshot in the image that its record names. */
+const insideDifference = ({ machine, doomed }: DeleteJob, theirs: LibvirtDeletion): string | undefined => {
+  for (const [disk, chain] of machine.disks) {
+    const held = doomed.flatMap(({ disks }) => {
+      const own = disks.get(disk)
+      return own?.mode === 'internal' ? (pathOf(chain, own.image) ?? []) : []
+    })
+    const found = theirs.disks.flatMap((one) =>
+      one.disk === disk && one.way === 'internal' ? [normalPath(one.path)] : [],
+    )
+    if (held[0] !== found[0])
+      return `libvirt would look for it inside ${String(found[0] ?? 'no image')} of disk ${disk}`
+  }
+  return undefined
+}
+
+/** What libvirt would do besides, or otherwise, than the plan. */
+const otherwise = (job: DeleteJob, works: ReadonlyArray<Work>, theirs: LibvirtDeletion): string | undefined => {
+  const shared = memoryShared(job.doomed, job.kept)
+  const memory =
+    shared === undefined || theirs.unlinked.length === 0
+      ? undefined
+      : `libvirt would remove ${shared.path}, which ${JSON.stringify(shared.snapshot)} needs`
+  return differences(job, works, theirs) ?? insideDifference(job, theirs) ?? memory
+}
+
 /** The first disk on which libvirt would do something else than the plan. */
 const differences = (job: DeleteJob, works: ReadonlyArray<Work>, theirs: LibvirtDeletion): string | undefined => {
   for (const { disk, done } of works) {
@@ -195,7 +222,7 @@ const settled = (job: DeleteJob, works: ReadonlyArray<Work>, theirs: LibvirtDele
   const inside = withoutInsideChains(job, moved)
   const recorded = job.doomed.reduce((at, snapshot) => withTheirRecords(at, snapshot, theirs), inside.machine)
   const { machine: after, drafts: mending } = redefined(recorded, successorsOf(plans, recorded), job.host.via)
-  return { after, parts: [...outside, ...inside.parts], mending }
+  return { after, parts: [...outside.map(diskPart), ...inside.parts], mending }
 }
 
 const planOf = (job: DeleteJob, snapshot: Snapshot, outcome: Settled & { readonly moves: ReadonlyArray<Move> }) => {
@@ -238,7 +265,7 @@ export const deleteByLibvirt = (job: DeleteJob): E.Either<MachineRefusal, Machin
   if (isNonEmpty(lost)) return E.left(losing(snapshot.name, lost))
   const works = worksOf(job)
   if (E.isLeft(works)) return works
-  const why = differences(job, works.right, theirs.right)
+  const why = otherwise(job, works.right, theirs.right)
   if (why !== undefined) return E.left(unlike(snapshot.name, why))
   const outcome = { ...settled(job, works.right, theirs.right), moves: movesOf(works.right) }
   const plan = planOf(job, snapshot, outcome)

@@ -96,7 +96,7 @@ const commonOf = (of: DiskDeletion, at: DiskPlans) => ({
 
 const pullInto = (of: DiskDeletion, at: DiskPlans, reader: Reader): E.Either<Refusal, DiskPlans> => {
   const chain = chainOf(at, of.disk)
-  const base = reader.below[0].backing?.image
+  const base = chain.images.get(reader.below[0].name)?.backing?.image
   const hypervisor = executorOf(of, at, reader.image)
   const request = { into: reader.image.name, ...(base === undefined ? {} : { base }), ...commonOf(of, at) }
   const plan = pull(chain, request, hypervisor)

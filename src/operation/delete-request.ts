@@ -1,4 +1,5 @@
 import { path } from '../model/chain-query.js'
+import { knownReaders } from '../model/image.js'
 import type { Image } from '../model/image.js'
 import type { Machine } from '../model/machine.js'
 import { imageOfDisk } from '../model/snapshot.js'
@@ -73,7 +74,7 @@ const untiedAbove = (job: DeleteJob, disk: string, doomed: ReadonlySet<string>):
   if (chain === undefined) return []
   const needed = new Set<string>()
   for (const image of chain.images.values()) {
-    if (image.name !== chain.active && !isKept(job, disk, image) && image.otherReaders.length === 0) continue
+    if (image.name !== chain.active && !isKept(job, disk, image) && knownReaders(image).length === 0) continue
     for (const below of path(chain, image.name) ?? []) needed.add(below.name)
   }
   return Array.from(chain.images.values()).flatMap(({ name }) =>

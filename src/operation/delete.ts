@@ -9,6 +9,7 @@ import { deleteByHand } from './delete-by-hand.js'
 import { deleteByLibvirt } from './delete-by-libvirt.js'
 import { deleteJob, doomedImages } from './delete-request.js'
 import type { DeleteJob } from './delete-request.js'
+import { outsideGuard } from './outside-guard.js'
 import { featureGuard, knownGuard, machineJobGuard, savedGuard, viaGuard } from './machine-guard.js'
 import type { DeleteRequest } from './machine-request.js'
 
@@ -54,6 +55,17 @@ const either = (job: DeleteJob): E.Either<MachineRefusal, MachinePlan> => {
   return E.isLeft(hand) && isInside(job) ? own : hand
 }
 
+const byWay = (job: DeleteJob): E.Either<MachineRefusal, MachinePlan> => {
+  switch (job.request.how ?? 'auto') {
+    case 'libvirt':
+      return deleteByLibvirt(job)
+    case 'by hand':
+      return deleteByHand(job)
+    case 'auto':
+      return either(job)
+  }
+}
+
 /**
  * Plans the deletion of snapshots: their points in time go, and with them the images that nobody else needs; every other point in
  * time, every branch and what the guest reads stay as they are, and libvirt's records follow.
@@ -65,7 +77,8 @@ const either = (job: DeleteJob): E.Either<MachineRefusal, MachinePlan> => {
  * Refuses, in this order: `NothingSelected`, `SnapshotNotFound`, `GuestStateWrong`, `NotThisWay` (libvirt manages the machine, or
  * does not), `JobActive`, `ManagedSavePresent`, `PointGone` (a snapshot that stays is lost), `CapabilityMissing`; by libvirt's own function `NotThisWay`,
  * `CapabilityMissing`, `LibvirtRefuses`, `LibvirtLoses`, `DiskRefused`, `LibvirtDiffers`; by hand `DiskRefused`, `NotThisWay` (internal snapshots
- * of a guest that runs).
+ * of a guest that runs); at last `PointsLost` (a snapshot that stays has an image for a disk that the machine no longer has),
+ * `DiskRefused` (the persistent definition names a file that goes).
  *
  * Source: `virDomainSnapshotDelete` (external 9.0.0), `virDomainBlockCommit`, `virDomainBlockRebase`,
  * `virDomainSnapshotCreateXML` with REDEFINE; QMP `block-commit`, `block-stream`; `qemu-img commit`, `rebase`, `snapshot -d`.
@@ -107,12 +120,7 @@ export const deleteSnapshots = (
   const job = deleteJob(machine, request, host)
   const unable = lostGuard(job) ?? recordGuard(job)
   if (unable !== undefined) return E.left(unable)
-  switch (request.how ?? 'auto') {
-    case 'libvirt':
-      return deleteByLibvirt(job)
-    case 'by hand':
-      return deleteByHand(job)
-    case 'auto':
-      return either(job)
-  }
+  const planned = byWay(job)
+  const lost = E.isRight(planned) ? outsideGuard(planned.right) : undefined
+  return lost === undefined ? planned : E.left(lost)
 }

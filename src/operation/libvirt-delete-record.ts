@@ -75,7 +75,8 @@ export const withRevertDisksAsDisks = (record: XmlElement): XmlElement => {
   )
 }
 
-const unmarked = (record: XmlElement, target: string): XmlElement =>
+/** A record without libvirt's mark that a deletion has begun and not ended. */
+export const unmarked = (record: XmlElement, target: string): XmlElement =>
   withChildren(record, 'disks', (disks) =>
     withChildren(disks, 'disk', (disk) =>
       disk.attributes['name'] === target ? withChildren(disk, 'snapshotDeleteInProgress', () => undefined) : disk,

@@ -120,15 +120,21 @@ export const overlaysOf = (facts: RevertFacts): E.Either<LibvirtRevertRefusal, R
   return E.right(found)
 }
 
+/** How libvirt calls a disk's active image in the QEMU that it starts: it numbers them from the last disk to the first. */
+const nodeOf = ({ sources }: LibvirtSnapshot, disk: string): string => {
+  const targets = Array.from(sources).flatMap(([target, source]) => (isEmptyDrive(source) ? [] : [target]))
+  return `libvirt-${String(targets.length - targets.indexOf(disk))}-format`
+}
+
 /** R7: QEMU restores no internal snapshot of an image that has dirty bitmaps. */
 export const insideRefusal = ({ machine, snapshot }: RevertFacts): LibvirtRevertRefusal | undefined => {
-  const guest = isLive(snapshot) ? 'running' : 'shut-off'
   for (const [disk, { mode }] of snapshot.disks) {
     const path = snapshot.sources.get(disk)?.path
     const chain = machine.disks.get(disk)
     const image = chain === undefined || path === undefined ? undefined : imageAt(chain, path)
-    if (mode === 'internal' && image !== undefined && image.bitmaps.length > 0)
-      return { ...revertRefusal.R7({ snapshot: snapshot.name, guest }), guest: 'shut-off' }
+    if (mode !== 'internal' || image === undefined || image.bitmaps.length === 0) continue
+    const node = isLive(snapshot) ? nodeOf(snapshot, disk) : undefined
+    return { ...revertRefusal.R7({ snapshot: snapshot.name, node }), guest: 'shut-off' }
   }
   return undefined
 }

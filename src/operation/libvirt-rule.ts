@@ -120,13 +120,14 @@ export const revertRefusal = {
       `unsupported configuration: source for disk '${disk}' is not a regular file; ` +
       'refusing to generate external snapshot name',
   }),
-  R7: ({ snapshot, guest }: OfSnapshot & { readonly guest: 'running' | 'shut-off' }): LibvirtRefusal => ({
+  /** Without `node`, the one of the image in a QEMU, qemu-img was asked, and libvirt does not pass on what it said. */
+  R7: ({ snapshot, node }: OfSnapshot & { readonly node: string | undefined }): LibvirtRefusal => ({
     rule: 'R7',
     desc:
-      guest === 'shut-off'
+      node === undefined
         ? 'An error occurred, but the cause is unknown'
-        : `load of internal snapshot '${snapshot}' job failed: ` +
-          `Could not load snapshot '${snapshot}': Device has active dirty bitmaps`,
+        : `operation failed: load of internal snapshot '${snapshot}' job failed: ` +
+          `Could not load snapshot '${snapshot}' on '${node}': Device has active dirty bitmaps`,
   }),
   /** The daemon follows a null pointer and dies; what a client sees. */
   R8: (): LibvirtRefusal => ({ rule: 'R8', desc: 'End of file while reading data: Input/output error' }),

@@ -2,7 +2,7 @@ import type { Machine } from '../model/machine.js'
 import { path } from '../model/chain-query.js'
 import { pointMap } from '../model/point-map.js'
 import type { PointMap, PointPlace } from '../model/point-map.js'
-import type { MachinePlan, MachineStep } from '../plan/machine-plan.js'
+import type { DiskPart, MachinePlan, MachineStep } from '../plan/machine-plan.js'
 import type { Plan, Step } from '../plan/plan.js'
 
 /** What a step does to one point in time on one disk: it is in another place now, or, with no place, nowhere any more. */
@@ -49,6 +49,14 @@ export const assemble = (before: Machine, drafts: ReadonlyArray<Draft>): Readonl
     return { ...step, disk, points, ...(failure === undefined ? {} : { failure }) }
   })
 }
+
+/** What a plan of a disk is as a factor of one for a machine, and nothing else. */
+export const diskPart = ({ before, after, contents, fates }: DiskPart): DiskPart => ({
+  before,
+  after,
+  contents,
+  fates,
+})
 
 /** The step of a plan that sees its chain as it shall be: from there on what has moved is in its new place. */
 const seenAt = (plan: Plan): number => plan.steps.findIndex(({ until }) => until?._tag === 'ChainIs')
@@ -162,6 +170,9 @@ export const pointsAfter = (
   done: ReadonlySet<number>,
 ): PointMap | undefined => {
   if (!isPrefix(plan.steps, done)) return undefined
+  const last = plan.steps.at(-1)
+  // A snapshot that ends with the last lane can have a place on a disk that has no lane at all.
+  if (last !== undefined && done.size === plan.steps.length) return last.points
   const latest = new Map<string, PointMap>()
   let common = pointMap(plan.before)
   for (const [index, { disk, points }] of plan.steps.entries()) {

@@ -20,6 +20,7 @@ import { bitmapGuard, internalSnapshotGuard, plaintextGuard } from './guard-loss
 import { pointGuard } from './points.js'
 import { pulledUp } from './pull-job.js'
 import type { PullJob } from './pull-job.js'
+import { settlePull } from './pull-outcome.js'
 
 const isActive = ({ chain, into }: PullJob): boolean => into.name === chain.active
 
@@ -91,6 +92,12 @@ const snapshotGuard: Guard<PullJob> = (job) =>
         'what they do not store themselves they would read from another image',
       )
 
+/** Internal snapshots go with the file that they are inside of. */
+const goneSnapshotGuard: Guard<PullJob> = (job) =>
+  job.request.leftovers !== 'remove'
+    ? undefined
+    : internalSnapshotGuard(job.request, settlePull(job, undefined).dropped, 'they are inside an image that goes')
+
 const lostBitmapGuard: Guard<PullJob> = (job) =>
   job.request.leftovers !== 'remove' ? undefined : bitmapGuard(job.request, pulledUp(job))
 
@@ -112,6 +119,7 @@ export const pullGuards: ReadonlyArray<Guard<PullJob>> = [
   formatGuard,
   shortBackingGuard,
   snapshotGuard,
+  goneSnapshotGuard,
   lostBitmapGuard,
   (job) => plaintextGuard(job.request, pulledUp(job), job.into),
   (job) => definitionGuard(job.hypervisor, job.chain, 'stays'),

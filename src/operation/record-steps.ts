@@ -4,12 +4,13 @@ import type { Image, ImageName } from '../model/image.js'
 import { locationString } from '../model/location.js'
 import { withMachine } from '../model/machine.js'
 import type { Machine } from '../model/machine.js'
+import { textOf, withRecordedParent } from '../model/record.js'
 import type { Snapshot } from '../model/snapshot.js'
+import { childOf } from '../model/xml.js'
 import type { XmlElement } from '../model/xml.js'
 import type { Plan } from '../plan/plan.js'
 import { forgetStep, redefineStep } from './dialect/libvirt-snapshot.js'
-import { recordsAfterDelete } from './libvirt-delete-record.js'
-import { libvirtTree } from './libvirt-tree.js'
+import { withRevertDisksAsDisks } from './libvirt-delete-record.js'
 import type { Draft } from './machine-lane.js'
 import { sameElement, trueRecord } from './snapshot-record.js'
 import type { Successors } from './snapshot-record.js'
@@ -40,29 +41,92 @@ export const withoutSnapshot = (machine: Machine, name: string): Machine => {
   return withMachine(machine, { snapshots, current: machine.current === name ? gone?.parent : machine.current })
 }
 
-/** Has libvirt forget snapshots, one after the other; without libvirt they go from the value alone. */
+type Children = Map<string | undefined, Set<string>>
+
+const childrenBy = (snapshots: Iterable<Snapshot>, parentOf: (snapshot: Snapshot) => string | undefined): Children => {
+  const children: Children = new Map()
+  for (const snapshot of snapshots) {
+    const parent = parentOf(snapshot)
+    const known = children.get(parent)
+    if (known === undefined) children.set(parent, new Set([snapshot.name]))
+    else known.add(snapshot.name)
+  }
+  return children
+}
+
+const recordedParent = ({ recorded }: Snapshot): string | undefined => {
+  const parent = recorded && childOf(recorded, 'parent')
+  return parent && textOf(childOf(parent, 'name'))
+}
+
+/** Gives the children of one snapshot to its parent. */
+const adopt = (
+  { snapshots, children }: { readonly snapshots: Map<string, Snapshot>; readonly children: Children },
+  { gone, parent }: { readonly gone: string; readonly parent: string | undefined },
+  adopted: (child: Snapshot) => Snapshot,
+): void => {
+  const orphans = children.get(gone) ?? new Set<string>()
+  children.delete(gone)
+  children.get(parent)?.delete(gone)
+  const siblings = children.get(parent) ?? new Set<string>()
+  children.set(parent, siblings)
+  for (const name of orphans) {
+    const child = snapshots.get(name)
+    if (child !== undefined) snapshots.set(name, adopted(child))
+    siblings.add(name)
+  }
+}
+
+/** What libvirt does to the records of others when it forgets a snapshot. */
+const unrecord = (snapshots: Map<string, Snapshot>, gone: Snapshot, children: Children): void => {
+  const parent = recordedParent(gone)
+  adopt({ snapshots, children }, { gone: gone.name, parent }, (child) =>
+    child.recorded === undefined ? child : { ...child, recorded: withRecordedParent(child.recorded, parent) },
+  )
+  const above = parent === undefined ? undefined : snapshots.get(parent)
+  if (above?.recorded !== undefined)
+    snapshots.set(above.name, { ...above, recorded: withRevertDisksAsDisks(above.recorded) })
+}
+
+/** Has libvirt forget snapshots, one after the other; without libvirt they go from the value alone. Linear in all of them. */
 export const forgotten = (machine: Machine, names: ReadonlyArray<string>, via: Plan['via']): Recorded => {
-  let at = machine
+  const snapshots = new Map<string, Snapshot>(machine.snapshots)
+  const all = Array.from(snapshots.values())
+  const recorded = via === 'libvirt' ? all.filter((one) => one.recorded !== undefined) : []
+  const trees = { real: childrenBy(all, ({ parent }) => parent), recorded: childrenBy(recorded, recordedParent) }
+  let { current } = machine
   const drafts: Array<Draft> = []
   for (const name of names) {
-    const tree = libvirtTree(at)
-    const record = tree.snapshots.get(name)
-    const known = via === 'libvirt' && record !== undefined
-    const without = withoutSnapshot(at, name)
-    at = known ? withRecords(without, recordsAfterDelete(tree, [record]).records) : without
-    if (known) drafts.push({ step: forgetStep(machine.name, name), ends: [name] })
+    const gone = snapshots.get(name)
+    if (gone === undefined) continue
+    const { parent } = gone
+    snapshots.delete(name)
+    adopt({ snapshots, children: trees.real }, { gone: name, parent }, (child) => ({ ...child, parent }))
+    if (current === name) current = parent
+    if (via !== 'libvirt' || gone.recorded === undefined) continue
+    unrecord(snapshots, gone, trees.recorded)
+    drafts.push({ step: forgetStep(machine.name, name), ends: [name] })
   }
-  return { machine: at, drafts }
+  return { machine: withMachine(machine, { snapshots, current }), drafts }
 }
 
 /** Has libvirt write down what is so, wherever it has something else. */
-export const redefined = (machine: Machine, gone: Successors, via: Plan['via']): Recorded => {
+export const redefined = (machine: Machine, gone: Successors, via: Plan['via']): Recorded =>
+  redefinedFrom({ machine, had: machine }, gone, via)
+
+/** The same, of a machine whose records have been changed; `had` has those that libvirt has. */
+export const redefinedFrom = (
+  { machine, had }: { readonly machine: Machine; readonly had: Machine },
+  gone: Successors,
+  via: Plan['via'],
+): Recorded => {
   if (via !== 'libvirt') return { machine, drafts: [] }
   const records = new Map<string, XmlElement>()
   const drafts: Array<Draft> = []
   for (const snapshot of machine.snapshots.values()) {
     const record = trueRecord(snapshot, { machine, gone })
-    if (record === undefined || snapshot.recorded === undefined || sameElement(record, snapshot.recorded)) continue
+    const known = had.snapshots.get(snapshot.name)?.recorded
+    if (record === undefined || known === undefined || sameElement(record, known)) continue
     records.set(snapshot.name, record)
     const why = `libvirt has to know where ${JSON.stringify(String(snapshot.name))} is, and what it may unlink`
     drafts.push({ step: redefineStep(machine.name, record, why) })

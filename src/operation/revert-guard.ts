@@ -14,6 +14,7 @@ import type { XmlElement } from '../model/xml.js'
 import { refuseMachine } from '../plan/machine-refusal.js'
 import type { Loss, MachineRefusal } from '../plan/machine-refusal.js'
 import { refuse } from '../plan/refusal.js'
+import { isHalfDeleted } from './deletion-mark.js'
 import { definitionGuard as unmendableGuard, removalGuard } from './guard-live.js'
 import { featureGuard, machineJobGuard, savedGuard, viaGuard } from './machine-guard.js'
 import { howToRevert, loadsMemory, offlineHypervisor } from './revert-job.js'
@@ -63,7 +64,8 @@ const goneWhy = ({ machine, snapshot }: RevertJob, target: string): 'lost' | 'ma
   if (disk === undefined || disk.mode === 'no') return undefined
   if (!machine.disks.has(target)) return 'disk gone'
   if (disk.mode === 'manual') return 'manual'
-  return imageOfDisk(disk) === undefined ? 'lost' : undefined
+  const lost = imageOfDisk(disk) === undefined
+  return lost || (disk.mode === 'external' && isHalfDeleted(machine, snapshot.name, target)) ? 'lost' : undefined
 }
 
 /** Refuses a point in time that is not there: on every one of its disks, since half of it is none. */
@@ -183,6 +185,21 @@ const insideGuard: RevertGuard = (job) => {
   return undefined
 }
 
+/** Refuses an internal snapshot that QEMU would not find: it takes a name for an id first, and of two of a name the first. */
+const ambiguousGuard: RevertGuard = ({ inside, snapshot: { name }, host }) => {
+  for (const { chain, image } of inside) {
+    const named = image.internalSnapshots.filter((one) => one.name === name)
+    const meant = image.internalSnapshots.find(({ id }) => id === name)
+    if (named.length < 2 && (meant === undefined || meant.name === name)) continue
+    const other =
+      meant === undefined || meant.name === name ? 'one of several of that name' : JSON.stringify(meant.name)
+    const why = `QEMU would load ${other}: ${JSON.stringify(String(name))} is not the only one that it looks for so`
+    const refusal = refuse({ _tag: 'NotThisWay', via: host.via, why })
+    return refuseMachine({ _tag: 'DiskRefused', disk: chain.disk, refusal })
+  }
+  return undefined
+}
+
 /** Refuses to remove files by relative paths. */
 export const goingGuard = (
   disks: ReadonlyArray<{ readonly before: Chain; readonly going: ReadonlyArray<Image> }>,
@@ -204,6 +221,7 @@ export const commonGuards: ReadonlyArray<RevertGuard> = [
   goneGuard,
   askedGuard,
   memoryGuard,
+  ambiguousGuard,
 ]
 
 /** What is asked of a revert by hand besides. */

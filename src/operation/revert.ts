@@ -8,6 +8,7 @@ import { refuseMachine } from '../plan/machine-refusal.js'
 import type { MachineRefusal } from '../plan/machine-refusal.js'
 import { libvirtRevert } from './dialect/libvirt-revert.js'
 import { memoryFiles, qemuImgRevert } from './dialect/qemu-img-revert.js'
+import { outsideGuard } from './outside-guard.js'
 import { assemble } from './machine-lane.js'
 import type { RevertRequest } from './machine-request.js'
 import { assumptionsOfRevert } from './revert-assumption.js'
@@ -75,10 +76,12 @@ const byHand = (job: RevertJob): E.Either<MachineRefusal, MachinePlan> =>
  * that is what was asked for.
  *
  * Refuses, in this order: `SnapshotNotFound`, `GuestStateWrong`, `NotThisWay` (of the way, or its reach), `CapabilityMissing`,
- * `JobActive`, `ManagedSavePresent`, `PointGone`, `NothingSelected`, `DiskNotFound`, `NotThisWay` (memory by hand). By hand
- * `RecordMissing`, `NotThisWay` and `DiskRefused` (the definition), `PointsLost` and `DiskRefused` (internal snapshots), and for one
- * disk after the other `DiskRefused`, `PointsLost` (in place), `PathTaken`; then `DiskRefused` (removals). Through libvirt's own
- * function `NotThisWay`, `LibvirtRefuses`, `LibvirtDiffers`, `LibvirtLoses`.
+ * `JobActive`, `ManagedSavePresent`, `PointGone` (lost too where libvirt has begun to delete the snapshot and not ended),
+ * `NothingSelected`, `DiskNotFound`, `NotThisWay` (memory by hand), `DiskRefused` (an internal snapshot whose name is the id of
+ * another one). By hand `RecordMissing`, `NotThisWay` and `DiskRefused` (the definition), `PointsLost` and `DiskRefused` (internal
+ * snapshots), and for one disk after the other `DiskRefused`, `PointsLost` (in place), `PathTaken`; then `DiskRefused` (removals).
+ * Through libvirt's own function `NotThisWay`, `LibvirtRefuses`, `LibvirtDiffers`, `LibvirtLoses`. At last `PointsLost` (an image
+ * that a snapshot has for a disk that the machine no longer has, or that the definition of then would have the guest write).
  *
  * Source: `qemu-img create`, `snapshot -a`; libvirt `virDomainDestroyFlags`, `virDomainDefineXMLFlags`,
  * `virDomainSnapshotCreateXML` with REDEFINE and CURRENT, `virDomainRevertToSnapshot` (external since 9.9.0).
@@ -113,5 +116,9 @@ export const revert = (
   return pipe(
     firstAgainst(commonGuards, job),
     E.flatMap(() => (howToRevert(job) === 'libvirt' ? revertByLibvirt(job) : byHand(job))),
+    E.flatMap((plan) => {
+      const lost = outsideGuard(plan)
+      return lost === undefined ? E.right(plan) : E.left(lost)
+    }),
   )
 }

@@ -16,6 +16,7 @@ import type { RecordedSource } from '../model/record.js'
 import type { Snapshot } from '../model/snapshot.js'
 import type { XmlElement } from '../model/xml.js'
 import { xmlText } from '../model/xml.js'
+import { imageAt } from './libvirt-tree.js'
 
 const placeOf = (image: Pick<Image, 'location'>): string => normalPath(locationString(image.location))
 
@@ -41,16 +42,28 @@ const isTrue = (source: RecordedSource, chain: Chain | undefined, image: Image):
   )
 }
 
+interface Wanted {
+  readonly machine: Machine
+  readonly target: string
+  readonly gone: Successors
+  readonly stored: ReadonlyArray<RecordedSource>
+}
+
 /** The image that a disk's stored source has to name: the one that holds the point in time, or what replaced a file that went. */
-const wantedSource = (
-  { disks }: Snapshot,
-  { machine, target, gone, stored }: { machine: Machine; target: string; gone: Successors; stored: string | undefined },
-): Image | undefined => {
+const wantedSource = ({ disks }: Snapshot, { machine, target, gone, stored }: Wanted): Image | undefined => {
   const disk = disks.get(target)
   const name = disk?.mode === 'external' ? disk.frozen : disk?.mode === 'internal' ? disk.image : undefined
   const held = name === undefined ? undefined : machine.disks.get(target)?.images.get(name)
   if (held !== undefined) return held
-  return stored === undefined ? undefined : gone.get(normalPath(stored))
+  const heirs = stored.flatMap(({ path }) => (path === undefined ? [] : (gone.get(normalPath(path)) ?? [])))
+  return heirs[0] ?? reseated({ machine, target, gone, stored })
+}
+
+/** The image that a source names, where that stays and something that is stored below it goes. */
+const reseated = ({ machine, target, gone, stored }: Wanted): Image | undefined => {
+  const chain = machine.disks.get(target)
+  const stale = stored.find(({ below }) => below.some(({ path }) => gone.has(normalPath(path))))
+  return chain === undefined || stale?.path === undefined ? undefined : imageAt(chain, stale.path)
 }
 
 const withTrueSources = (
@@ -62,7 +75,7 @@ const withTrueSources = (
   const both = [recordedSources(record, 'domain'), recordedSources(record, 'inactiveDomain')]
   for (const target of new Set(both.flatMap((sources) => Array.from(sources.keys())))) {
     const stored = both.flatMap((sources) => sources.get(target) ?? [])
-    const image = wantedSource(snapshot, { machine, target, gone, stored: stored[0]?.path })
+    const image = wantedSource(snapshot, { machine, target, gone, stored })
     if (image !== undefined && !stored.every((source) => isTrue(source, machine.disks.get(target), image)))
       mended = withRecordedPath(mended, target, downwards(machine.disks.get(target), image))
   }

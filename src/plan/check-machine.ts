@@ -64,6 +64,10 @@ const differences = (found: PointMap, wanted: PointMap): ReadonlyArray<MachinePl
     })
   })
 
+/** Where nothing has to be done, a snapshot that goes is gone with the plan. */
+const pointsAtEnd = ({ before, after, steps }: MachinePlan): PointMap =>
+  steps.at(-1)?.points ?? new Map(Array.from(pointMap(before)).filter(([name]) => after.snapshots.has(name)))
+
 const pointProblems = (plan: MachinePlan): ReadonlyArray<MachinePlanProblem> => {
   const chains = [...plan.before.disks.values(), ...plan.after.disks.values(), ...plan.parts.map(({ after }) => after)]
   const names = new Set(chains.flatMap(({ disk, images }) => Array.from(images.keys(), (name) => `${disk}\0${name}`)))
@@ -74,8 +78,7 @@ const pointProblems = (plan: MachinePlan): ReadonlyArray<MachinePlanProblem> => 
       ),
     ),
   )
-  const last = plan.steps.at(-1)?.points ?? pointMap(plan.before)
-  return [...unheld, ...differences(last, pointMap(plan.after))]
+  return [...unheld, ...differences(pointsAtEnd(plan), pointMap(plan.after))]
 }
 
 const droppers: ReadonlySet<MachinePlan['operation']> = new Set(['delete', 'forget', 'revert'])
@@ -106,10 +109,12 @@ const recordProblems = ({ steps, after }: MachinePlan): ReadonlyArray<MachinePla
   )
   return Array.from(after.snapshots.values()).flatMap(({ name, recorded }) =>
     (['domain', 'inactiveDomain'] as const).flatMap((definition) =>
-      Array.from(recordedSources(recorded, definition).values()).flatMap(({ path }) =>
-        path !== undefined && gone.has(normalPath(path))
-          ? [{ _tag: 'RecordNamesGone', snapshot: name, path } as const]
-          : [],
+      Array.from(recordedSources(recorded, definition).values()).flatMap(({ path, below }) =>
+        [path, ...below.map((image) => image.path)].flatMap((one) =>
+          one !== undefined && gone.has(normalPath(one))
+            ? [{ _tag: 'RecordNamesGone', snapshot: name, path: one } as const]
+            : [],
+        ),
       ),
     ),
   )

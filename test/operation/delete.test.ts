@@ -302,6 +302,13 @@ describe('what libvirt refuses is done by hand', () => {
     const gone = plan(fork, { snapshots: ['s2'], untied: 'remove' })
     expect(shown(gone)).toEqual(['vda: v <- v.3 <- v.4^', 's1 vda in v', 's3 after s1 vda in v.3, current'])
     expect(lines(gone).slice(-2)).toEqual(['unlink -- /images/v.2', 'unlink -- /images/v.1'])
+    const unseen: Vm = { ...fork, images: { 'v.2': { otherReaders: 'unknown' } } }
+    expect(shown(plan(unseen, { snapshots: ['s2'], untied: 'remove' }))[0]).toBe('vda: v <- v.3 <- v.4^')
+    const read: Vm = { ...fork, images: { 'v.2': { otherReaders: ['backup'] } } }
+    expect(refusal(read, { snapshots: ['s2'], untied: 'remove', how: 'by hand' })).toMatchObject({
+      _tag: 'DiskRefused',
+      refusal: { _tag: 'ImageShared', image: 'v.2', readers: [{ _tag: 'Other', reader: 'backup' }] },
+    })
   })
 
   it('several in one plan, with one job where libvirt would need three', () => {

@@ -518,9 +518,13 @@ describe('refusals, in the words of libvirt 11.3', () => {
       ...inside,
       snapshots: [{ name: 'i1', state: 'running', memory: { _tag: 'Internal' }, vda: 'inside v' }],
     }
-    expect(refused(live, 'i1')).toBe(
-      "R7: load of internal snapshot 'i1' job failed: Could not load snapshot 'i1': Device has active dirty bitmaps (shut-off)",
-    )
+    const text = (node: string): string =>
+      `R7: operation failed: load of internal snapshot 'i1' job failed: Could not load snapshot 'i1' on '${node}': ` +
+      'Device has active dirty bitmaps (shut-off)'
+    expect(refused(live, 'i1')).toBe(text('libvirt-1-format'))
+    const [i1] = live.snapshots ?? []
+    const two: Vm = { ...live, disks: { ...live.disks, vdb: 'w^' }, snapshots: i1 ? [{ ...i1, vdb: 'inside w' }] : [] }
+    expect(refused(two, 'i1')).toBe(text('libvirt-2-format'))
   })
 
   it('R8: to an external snapshot while none is current: the daemon dies', () => {

@@ -1,12 +1,14 @@
 import type { LibvirtCall, RevertCall } from '../../call/libvirt.js'
 import type { Chain } from '../../model/chain.js'
+import type { Snapshot } from '../../model/snapshot.js'
 import type { XmlElement } from '../../model/xml.js'
 import type { Step } from '../../plan/plan.js'
+import { libvirtDescendants, libvirtTree } from '../libvirt-tree.js'
 import type { Draft, Move } from '../machine-lane.js'
 import type { RevertJob } from '../revert-job.js'
 import type { RevertOutcome } from '../revert-outcome.js'
 import { changes, creations, endings, leftovers, memoryRemovals, sights } from './qemu-img-revert.js'
-import { redefineStep } from './libvirt-snapshot.js'
+import { forgetStep, redefineStep } from './libvirt-snapshot.js'
 import { observe } from './qemu-img-step.js'
 import { chainIs, libvirt } from './step.js'
 
@@ -50,9 +52,19 @@ const current = (domain: string, record: XmlElement): Draft =>
     'the guest comes from this snapshot now, and its record names the images that the guest writes',
   )
 
+/** Where libvirt has another tree than the machine, one after the other. */
+const forgetEach = (outcome: RevertOutcome, known: ReadonlyArray<Snapshot>): ReadonlyArray<Draft> =>
+  [...known].reverse().map(({ name }, index) => ({
+    step: forgetStep(outcome.job.machine.name, name),
+    ends: index === known.length - 1 ? endings(outcome) : [],
+  }))
+
 const forget = (outcome: RevertOutcome): ReadonlyArray<Draft> => {
   const { machine, snapshot, deleted } = outcome.job
   if (deleted.length === 0) return []
+  const known = deleted.filter(({ recorded }) => recorded !== undefined)
+  const below = new Set(libvirtDescendants(libvirtTree(machine), snapshot.name).map(({ name }) => name))
+  if (below.size !== known.length || known.some(({ name }) => !below.has(name))) return forgetEach(outcome, known)
   const call = {
     call: 'virDomainSnapshotDelete',
     arguments: { domain: machine.name, snapshot: snapshot.name },

@@ -3,6 +3,7 @@ import type { Chain } from '../../model/chain.js'
 import { locationString } from '../../model/location.js'
 import type { Step } from '../../plan/plan.js'
 import type { Draft } from '../machine-lane.js'
+import { memoryGoing } from '../memory-files.js'
 import type { RevertedDisk, RevertOutcome } from '../revert-outcome.js'
 import type { NewActive } from '../revert-place.js'
 import { createImage } from './qemu-img-overlay.js'
@@ -73,9 +74,8 @@ export const leftovers = ({ disks }: RevertOutcome): ReadonlyArray<Draft> =>
     })),
   )
 
-/** The files of the memory of snapshots that are deleted. */
-export const memoryFiles = ({ job }: RevertOutcome): ReadonlyArray<string> =>
-  job.deleted.flatMap(({ memory }) => (memory._tag === 'External' ? [memory.path] : []))
+/** The files of the memory of snapshots that are deleted, without those that another one needs. */
+export const memoryFiles = ({ job }: RevertOutcome): ReadonlyArray<string> => memoryGoing(job.deleted, job.kept)
 
 /** Removes those files. */
 export const memoryRemovals = (outcome: RevertOutcome): ReadonlyArray<Draft> =>
