@@ -2,14 +2,14 @@ import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 import { alias } from './vitest.config.js'
 
-// Real QEMU and real libvirt. One file after the other: they share the machine's libvirt and its cores.
+// Real QEMU and real libvirt. Every file has its own daemon, folders and sockets, and mostly waits; two go beside each other.
 export default defineConfig({
   root: fileURLToPath(new URL('..', import.meta.url)),
   resolve: { alias },
   test: {
     include: ['test/real/**/*.test.ts'],
     allowOnly: false,
-    fileParallelism: false,
+    maxWorkers: 2,
     testTimeout: 600_000,
     hookTimeout: 600_000,
   },

@@ -1,4 +1,4 @@
-// libvirt's own deletion against what we foresee of it, on machines in whatever state libvirt has brought them to.
+// libvirt's own deletion and revert against what we foresee of it, on machines in whatever state libvirt has brought them to.
 
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { listen } from './harness/execute-virsh.js'
@@ -7,6 +7,7 @@ import { walkOfLibvirt } from './machine/libvirt-walk.js'
 import type { Lab } from './machine/stage.js'
 
 const seed = Number(process.env['BC_SEED'] ?? 20261126)
+const machines = Number(process.env['BC_MACHINES'] ?? 4)
 
 let lab: Lab
 
@@ -20,7 +21,12 @@ afterAll(async () => {
   await lab.libvirt.stop()
 })
 
-it(`libvirt's own functions at random, BC_SEED=${String(seed)}`, async () => {
-  const counts = await walkOfLibvirt(lab, { seed, machines: Number(process.env['BC_MACHINES'] ?? 4), steps: 20 })
-  expect(counts.size).toBeGreaterThan(5)
-})
+it.each(['some', 'many'] as const)(
+  `libvirt's own functions at random, %s reverts, BC_SEED=${String(seed)}`,
+  async (reverts) => {
+    const counts = await walkOfLibvirt(lab, { seed, machines, steps: 20, reverts })
+    const reverted = Array.from(counts.keys()).filter((what) => what.startsWith('revert'))
+    expect(counts.size).toBeGreaterThan(5)
+    expect(reverted.length).toBeGreaterThan(1)
+  },
+)

@@ -2,11 +2,14 @@
 
 import { readdir, writeFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { changeChain, deleteSnapshots, forget, take } from 'backing-chain'
+import type { Machine } from 'backing-chain'
 import { listen } from './harness/execute-virsh.js'
+import { right } from './harness/tree.js'
 import { startLibvirt } from './lab/libvirtd.js'
 import { cellsAt } from './machine/bytes.js'
 import { does, reasonOf, refuses } from './machine/plans.js'
-import { afterRevert, afterTake, inSession, nextSecond, without, type Session } from './machine/session.js'
+import { afterRevert, afterTake, inSession, machineHost, nextSecond, without, type Session } from './machine/session.js'
 import { targets, type Lab } from './machine/stage.js'
 
 let lab: Lab
@@ -235,6 +238,9 @@ describe('a point in time whose file is gone (FACTS W04)', () => {
 })
 
 describe('undefining a running machine (FACTS U04)', () => {
+  /** Without the first snapshot, whose point in time a commit would write over. */
+  const forgets = (machine: Machine): Machine => right(forget(machine, { snapshots: ['s1'] }, machineHost)).after
+
   it('libvirt: every record goes when the guest stops, and every file stays', async () => {
     await running(async (session) => {
       for (const name of ['s1', 's2']) await session.taken(name)
@@ -245,6 +251,24 @@ describe('undefining a running machine (FACTS U04)', () => {
       await lab.libvirt.define(definition)
       expect((await session.virsh('snapshot-list', '--name')).trim()).toBe('')
       expect(await readdir(session.stage.folder)).toEqual(expect.arrayContaining(['vda.s1', 'vda.s2', 'vda.qcow2']))
+    })
+  })
+
+  it('ours: there is no such plan, and each that leaves records of such a machine says that they end', async () => {
+    await running(async (session) => {
+      for (const name of ['s1', 's2']) await session.taken(name)
+      await session.virsh('undefine')
+      const { machine } = await session.look()
+      const disk = 'vda'
+      const [top, base] = [session.path('vda.s1'), session.path('vda.qcow2')]
+      const plans = [
+        take(machine, { name: 's3' }, machineHost),
+        deleteSnapshots(machine, { snapshots: ['s1'] }, machineHost),
+        deleteSnapshots(machine, { snapshots: ['s2'], how: 'by hand' }, machineHost),
+        changeChain(forgets(machine), { disk, commit: { top, base }, metadata: 'carry' }, machineHost),
+      ]
+      for (const plan of plans)
+        expect(right(plan).assumes).toContainEqual({ _tag: 'RecordsEnd', domain: session.stage.domain })
     })
   })
 })

@@ -1,9 +1,14 @@
 // What we write about snapshots, held against libvirt's own schemas.
 
 import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
+import { redefine } from '../../src/index.js'
+import type { MachinePlan, MachineStep } from '../../src/index.js'
 import { decodeSnapshotXml, encodeSnapshotXml } from '../../src/codec/index.js'
 import { parsedXml } from '../../src/codec/xml-document.js'
 import {
@@ -12,9 +17,11 @@ import {
   withRecordedParent,
   withRecordedPath,
 } from '../../src/model/record.js'
-import { xmlText } from '../../src/model/xml.js'
+import { element, xmlText } from '../../src/model/xml.js'
 import type { XmlElement } from '../../src/model/xml.js'
 import { captured, capturedIn, right } from '../codec/captured.js'
+import { forMachinePlans, operations, ways, type Asking } from '../laws/machine-ways.js'
+import { capturedMachine, capturedMachines } from './machine/captured-machine.js'
 
 type Schema = 'domainsnapshot' | 'domain'
 
@@ -26,6 +33,63 @@ const objections = (xml: string, name: Schema = 'domainsnapshot'): string => {
   if (run.error !== undefined) throw run.error
   return run.status === 0 ? '' : run.stderr
 }
+
+interface Text {
+  readonly schema: Schema
+  readonly xml: string
+  /** The call that it is for. */
+  readonly what: string
+}
+
+/** What xmllint has against many texts, each read once. */
+const allObjections = (texts: ReadonlyArray<Text>): ReadonlyArray<string> => {
+  const folder = mkdtempSync(join(tmpdir(), 'bc-rng-'))
+  try {
+    return (['domainsnapshot', 'domain'] as const).flatMap((schema) => {
+      const ours = Array.from(new Map(texts.flatMap((one) => (one.schema === schema ? [[one.xml, one.what]] : []))))
+      const files = ours.map(([xml = ''], index) => {
+        const file = join(folder, `${schema}-${String(index)}`)
+        writeFileSync(file, xml)
+        return file
+      })
+      const run = spawnSync('xmllint', ['--noout', '--relaxng', schemaOf(schema), ...files], {
+        encoding: 'utf8',
+        maxBuffer: 1 << 28,
+      })
+      if (run.error !== undefined) throw run.error
+      const failing = ours.filter((_, index) => run.stderr.includes(`${files[index] ?? ''} fails to validate`))
+      if (files.length > 0 && run.status !== 0 && failing.length === 0) throw new Error(run.stderr)
+      return failing.map(([xml = '', what = '']) => `${what}: ${objections(xml, schema)}\n${xml}`)
+    })
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+/** A device is valid where a domain with it is. */
+const aroundDevice = (device: XmlElement): XmlElement =>
+  element('domain', { type: 'qemu' }, [
+    element('name', {}, ['vm']),
+    element('memory', {}, ['32768']),
+    element('os', {}, [element('type', {}, ['hvm'])]),
+    element('devices', {}, [device]),
+  ])
+
+/** The XML that a step hands to libvirt. */
+const textOf = ({ call }: Pick<MachineStep, 'call'>): ReadonlyArray<Text> => {
+  if (call._tag !== 'Libvirt') return []
+  const { function: of } = call
+  const what = `${of.call} ${of.flags.join('|')}`
+  if (of.call === 'virDomainSnapshotCreateXML')
+    return [{ what, schema: 'domainsnapshot', xml: encodeSnapshotXml(of.arguments.xml) }]
+  if (of.call === 'virDomainDefineXMLFlags') return [{ what, schema: 'domain', xml: xmlText(of.arguments.xml) }]
+  return of.call === 'virDomainUpdateDeviceFlags'
+    ? [{ what, schema: 'domain', xml: xmlText(aroundDevice(of.arguments.xml)) }]
+    : []
+}
+
+const textsOf = ({ steps, finally: cleanups }: MachinePlan): ReadonlyArray<Text> =>
+  [...steps, ...cleanups.map(({ step }) => step)].flatMap(textOf)
 
 const root = '10.0/snapshots'
 
@@ -87,5 +151,48 @@ const definitions = files
 describe('domain.rng of libvirt 11.3', () => {
   test.each(definitions)('takes what we write of %s', (file) => {
     expect(objections(xmlText(right(parsedXml(captured(file)))), 'domain')).toBe('')
+  })
+})
+
+const redefining: Asking = (machine, host) => fc.constant(() => redefine(machine, host))
+const asked = { ...operations, redefine: redefining }
+const createXml = 'virDomainSnapshotCreateXML'
+
+describe('what plans hand to libvirt', () => {
+  /** The calls with XML that plans of an operation make at least. */
+  const expected: Readonly<Record<keyof typeof asked, ReadonlyArray<string>>> = {
+    take: [createXml],
+    delete: [createXml, 'virDomainUpdateDeviceFlags'],
+    revert: [createXml, 'virDomainDefineXMLFlags'],
+    'change a chain': [createXml, 'virDomainUpdateDeviceFlags'],
+    forget: [createXml],
+    redefine: [createXml],
+  }
+
+  test.each(['take', 'delete', 'revert', 'change a chain', 'forget', 'redefine'] as const)(
+    '%s: on random machines',
+    (operation) => {
+      const texts: Array<Text> = []
+      forMachinePlans({ asking: asked[operation], way: ways.libvirt, runs: 300 }, (plan) =>
+        texts.push(...textsOf(plan)),
+      )
+      const calls = new Set(texts.map(({ what }) => what.split(' ')[0]))
+      expect(Array.from(calls)).toEqual(expect.arrayContaining([...expected[operation]]))
+      expect(allObjections(texts)).toEqual([])
+    },
+  )
+
+  test.each(capturedMachines)('on the captured machine %s', (scene) => {
+    const machine = capturedMachine(scene)
+    const texts: Array<Text> = []
+    const samples = Object.values(asked).flatMap((asking) =>
+      fc.sample(asking(machine, ways.libvirt.host), { numRuns: 60, seed: 1 }),
+    )
+    for (const planned of samples) {
+      const plan = planned()
+      if (plan._tag === 'Right') texts.push(...textsOf(plan.right))
+    }
+    expect(texts.length).toBeGreaterThan(5)
+    expect(allObjections(texts)).toEqual([])
   })
 })

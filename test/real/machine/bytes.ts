@@ -33,6 +33,21 @@ export const cellsAt = async (place: Place): Promise<string> => {
   )
 }
 
+/** What each of these places reads as, by what it is called; without a place, those words. */
+export const allCells = async (
+  places: ReadonlyMap<string, Place | undefined>,
+): Promise<ReadonlyMap<string, string>> => {
+  const keyOf = ({ path, format, inside }: Place): string => JSON.stringify([path, format, inside])
+  const read = new Map<string, Promise<string>>()
+  for (const place of places.values())
+    if (place !== undefined && !read.has(keyOf(place))) read.set(keyOf(place), cellsAt(place))
+  const found = Array.from(places, async ([what, place]) => {
+    const cells = place === undefined ? 'no place' : ((await read.get(keyOf(place))) ?? '')
+    return [what, cells] as const
+  })
+  return new Map(await Promise.all(found))
+}
+
 /** Gives a file to the user whose the machine's images are. */
 export const handOver = async (path: string): Promise<void> => {
   if (process.getuid?.() === 0) await chown(path, 65534, 65534)

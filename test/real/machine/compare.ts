@@ -1,11 +1,11 @@
 // A machine as observed against the one that a plan foretold.
 
 import { expect } from 'vitest'
-import { activePath, locationString, pointMap } from 'backing-chain'
+import { activePath, locationString, pointMap, printSnapshotTree } from 'backing-chain'
 import type { Chain, Image, Machine } from 'backing-chain'
 import type { MachinePlan } from '../../../src/plan/machine-plan.js'
 import type { DiskChain } from '../harness/xml.js'
-import { cellsAt } from './bytes.js'
+import { allCells, type Place } from './bytes.js'
 import type { Expected } from './expected.js'
 import { disksOfDomain, factsOf, heldIn, treeOf, type RecordFacts } from './facts.js'
 import type { Observed } from './observe.js'
@@ -90,6 +90,7 @@ const agreed = (found: RecordFacts, foretold: RecordFacts): RecordFacts => {
 const checkRecords = (after: Machine, seen: Observed): void => {
   const parents = new Map(Array.from(after.snapshots.values(), ({ name, parent }) => [String(name), parent]))
   expect({ current: seen.current, tree: treeOf(seen.tree) }).toEqual({ current: after.current, tree: parents })
+  expect(seen.tree).toBe(printSnapshotTree(after))
   for (const [name, { recorded }] of after.snapshots) {
     const found = seen.records.get(name)
     if (recorded === undefined) continue
@@ -143,11 +144,11 @@ const checkFiles = (plan: MachinePlan, before: Observed, seen: Observed): void =
 
 /** What every point in time reads as: in the image that the map names, and in the one that libvirt's record does. */
 export const checkBytes = async (after: Machine, seen: Observed, expected: Expected): Promise<void> => {
-  const found = new Map<string, string>()
+  const places = new Map<string, Place | undefined>()
   const wanted = new Map<string, string>()
-  const look = async (what: string, cells: string, place: Parameters<typeof cellsAt>[0] | undefined): Promise<void> => {
+  const look = (what: string, cells: string, place: Place | undefined): void => {
     wanted.set(what, cells)
-    found.set(what, place === undefined ? 'no place' : await cellsAt(place))
+    places.set(what, place)
   }
   const points = pointMap(after)
   for (const [name, disks] of expected.snapshots)
@@ -156,18 +157,18 @@ export const checkBytes = async (after: Machine, seen: Observed, expected: Expec
       const image = place && after.disks.get(target)?.images.get(place.image)
       const inside = place?.held === 'inside' ? { inside: name } : {}
       const at = image && { path: pathOf(image), format: image.format, ...inside }
-      await look(`${name} ${target}`, cells, at)
+      look(`${name} ${target}`, cells, at)
       const record = seen.records.get(name)
       const path = record && heldIn(record).get(target)
       if (at !== undefined && path !== undefined && path !== at.path)
-        await look(`${name} ${target} by its record`, cells, { path, format: 'qcow2', ...inside })
+        look(`${name} ${target} by its record`, cells, { path, format: 'qcow2', ...inside })
     }
   for (const [target, cells] of expected.guest) {
     const chain = after.disks.get(target)
     const image = chain?.images.get(chain.active)
-    await look(`guest ${target}`, cells, image && { path: pathOf(image), format: image.format })
+    look(`guest ${target}`, cells, image && { path: pathOf(image), format: image.format })
   }
-  expect(found).toEqual(wanted)
+  expect(await allCells(places)).toEqual(wanted)
 }
 
 export interface Done {

@@ -90,3 +90,7 @@ export const treeOf = (text: string): ReadonlyMap<string, string | undefined> =>
   }
   return parents
 }
+
+/** A `<domain>`, or those of a record. */
+export const domainsOf = (of: XmlElement): ReadonlyArray<XmlElement> =>
+  of.name === 'domain' ? [of] : [...childrenOf(of, 'domain'), ...childrenOf(of, 'inactiveDomain')]

@@ -5,11 +5,13 @@ import { expect } from 'vitest'
 import type { Machine } from 'backing-chain'
 import { predictDelete, type LibvirtDeletion } from '../../../src/operation/libvirt-delete.js'
 import { factsOf } from './facts.js'
+import { revertByLibvirt } from './libvirt-revert.js'
 import { machineOf } from './machine-of.js'
 import { observe, type Observed } from './observe.js'
 import { randomOf, type Random } from './random.js'
-import { inSession, nextSecond, type Session } from './session.js'
+import { inSession, type Session } from './session.js'
 import { targets, type Lab } from './stage.js'
+import { objection, said } from './virsh-error.js'
 
 const filesAfter = (before: Observed, of: LibvirtDeletion): ReadonlyArray<string> => {
   const files = new Set(before.files.keys())
@@ -33,9 +35,6 @@ const foreseen = (before: Observed, of: LibvirtDeletion): object => ({
   files: filesAfter(before, of),
 })
 
-/** What QEMU or the file system objects to, which nobody foresees. */
-const objection = /Cannot access|unable to execute QEMU command|Failed to get|qemu-img|does not exist|is no longer/
-
 const children = { none: [], children: ['--children'], 'children only': ['--children-only'] } as const
 
 const remove = async (
@@ -52,14 +51,13 @@ const remove = async (
   const predicted = predictDelete(of.machine, name, { children: flags })
   if (E.isLeft(predicted) && predicted.left.rule === 'E16') return 'E16'
   const ran = await session.tryVirsh('snapshot-delete', name, ...children[flags])
-  const said =
-    ran.stderr.split('\n').find((line) => line.startsWith('error: ') && !line.includes('Failed to delete')) ?? ''
+  const words = said(ran)
   if (E.isLeft(predicted)) {
-    expect({ name, flags, said }).toEqual({ name, flags, said: `error: ${predicted.left.desc}` })
+    expect({ name, flags, words }).toEqual({ name, flags, words: `error: ${predicted.left.desc}` })
     return predicted.left.rule
   }
-  if (ran.code !== 0 && objection.test(said)) return 'objection'
-  expect({ name, flags, said }).toEqual({ name, flags, said: '' })
+  if (ran.code !== 0 && objection.test(words)) return 'objection'
+  expect({ name, flags, words }).toEqual({ name, flags, words: '' })
   expect(factsAfter(await observe(session.stage))).toEqual(foreseen(of.before, predicted.right))
   return `delete ${predicted.right.disks.map(({ way }) => way).join(' ')}`
 }
@@ -91,7 +89,10 @@ const change = async (session: Session, { before }: { before: Observed }, random
   return way
 }
 
-const step = async (session: Session, random: Random): Promise<string> => {
+/** How often, among other things, libvirt is asked to revert. */
+export type Reverts = 'some' | 'many'
+
+const step = async (session: Session, random: Random, reverts: Reverts): Promise<string> => {
   const before = await observe(session.stage)
   const machine = machineOf(before)
   const at = { before, machine }
@@ -101,7 +102,7 @@ const step = async (session: Session, random: Random): Promise<string> => {
       : random.weighted([
           [4, 'take'],
           [5, 'remove'],
-          [3, 'revert'],
+          [reverts === 'many' ? 8 : 3, 'revert'],
           [2, 'change'],
           [1, 'forget'],
         ] as const)
@@ -117,16 +118,19 @@ const step = async (session: Session, random: Random): Promise<string> => {
       await session.tryVirsh('snapshot-delete', name, '--metadata')
       return 'forget'
     case 'revert':
-      await nextSecond()
-      await session.tryVirsh('snapshot-revert', name, ...(random.oneIn(2) ? ['--running'] : []))
-      return 'revert'
+      return revertByLibvirt(session, at, random)
   }
 }
 
 /** Walks on new machines, each until something is broken or for so many steps; gives back how often what happened. */
 export const walkOfLibvirt = async (
   lab: Lab,
-  { seed, machines, steps }: { seed: number; machines: number; steps: number },
+  {
+    seed,
+    machines,
+    steps,
+    reverts,
+  }: { readonly seed: number; readonly machines: number; readonly steps: number; readonly reverts: Reverts },
 ): Promise<ReadonlyMap<string, number>> => {
   const counts = new Map<string, number>()
   for (let index = 0; index < machines; index++) {
@@ -135,7 +139,7 @@ export const walkOfLibvirt = async (
     await inSession(lab, random.pick(['running', 'shut-off'] as const), async (session) => {
       for (let taken = 0; taken < steps; taken++) {
         try {
-          const done = await step(session, random)
+          const done = await step(session, random, reverts)
           log.push(done)
           counts.set(done, (counts.get(done) ?? 0) + 1)
         } catch (error) {

@@ -25,6 +25,7 @@ const describe = (of: Observed, path: string): ImageDescription => {
     location: { _tag: 'File', path },
     otherReaders: [],
     internalSnapshots: info.internalSnapshots,
+    bitmaps: info.bitmaps,
     ...(info.clusterBytes === undefined ? {} : { clusterBytes: info.clusterBytes }),
     ...(backing === undefined || below === undefined
       ? {}
@@ -32,9 +33,14 @@ const describe = (of: Observed, path: string): ImageDescription => {
   }
 }
 
+/** Images of a disk that libvirt does not know, by target. */
+export type Foreign = ReadonlyMap<string, string>
+
 /** Every image that the disk's definition or a record names, and all below them by their headers. */
-const chainOf = (of: Observed, target: string, active: string): Chain => {
-  const named = [active, ...Array.from(of.records.values(), (record) => heldIn(record).get(target) ?? '')]
+const chainOf = (of: Observed, disk: { target: string; active: string; foreign: string | undefined }): Chain => {
+  const { target, active, foreign } = disk
+  const recorded = Array.from(of.records.values(), (record) => heldIn(record).get(target) ?? '')
+  const named = [active, ...recorded, ...(foreign === undefined ? [] : [foreign])]
   const paths = new Set<string>()
   for (const first of named)
     for (let at: string | undefined = first; at !== undefined && of.files.has(at); at = belowOf(of, at)) paths.add(at)
@@ -48,7 +54,7 @@ const chainOf = (of: Observed, target: string, active: string): Chain => {
 }
 
 /** The machine that has been observed, and what its reader noticed. */
-export const decoded = (of: Observed): DecodedMachine => {
+export const decoded = (of: Observed, foreign: Foreign = new Map()): DecodedMachine => {
   const disks = disksOfDomain(of.live ?? of.persistent)
   const made = machineFromLibvirt({
     domain: of.texts.live,
@@ -56,10 +62,12 @@ export const decoded = (of: Observed): DecodedMachine => {
     state: of.state,
     snapshots: of.texts.records,
     current: of.current,
-    chains: Array.from(disks, ([target, { images }]) => chainOf(of, target, images.at(-1)?.path ?? '')),
+    chains: Array.from(disks, ([target, { images }]) =>
+      chainOf(of, { target, active: images.at(-1)?.path ?? '', foreign: foreign.get(target) }),
+    ),
   })
   return right(made)
 }
 
 /** The machine that has been observed. */
-export const machineOf = (of: Observed): Machine => decoded(of).machine
+export const machineOf = (of: Observed, foreign?: Foreign): Machine => decoded(of, foreign).machine

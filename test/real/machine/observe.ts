@@ -17,7 +17,7 @@ export interface Observed {
   /** What `snapshot-dumpxml --security-info` prints, by snapshot, parents first. */
   readonly records: ReadonlyMap<string, XmlElement>
   readonly current: string | undefined
-  /** What `snapshot-list --tree` prints. */
+  /** What `snapshot-list --tree` prints, to the last space. */
   readonly tree: string
   /** The texts that the above was read from. */
   readonly texts: {
@@ -31,10 +31,10 @@ export interface Observed {
 
 const mark = '@@@'
 
-/** Makes several runs of virsh in one; gives back what each printed. */
+/** Makes several runs of virsh in one; gives back what each printed, to the last space. */
 const askAll = async ({ libvirt }: MachineStage, lines: ReadonlyArray<string>): Promise<ReadonlyArray<string>> => {
   const { stdout, stderr } = await libvirt.virsh(lines.join(`; echo ${mark}; `))
-  const parts = stdout.split(mark).map((part) => part.trim())
+  const parts = stdout.split(mark)
   if (parts.length !== lines.length) throw new Error(`virsh: ${stderr}`)
   return parts
 }
@@ -84,10 +84,14 @@ export const observe = async (stage: MachineStage): Promise<Observed> => {
     'snapshot-list --name --topological',
     'snapshot-list --tree',
     'dumpxml',
+    'dominfo',
   ]
   const lines = words.map((word) => word.replace(/^\S+/, (command) => `${command} ${domain}`))
   const said = await askAll(stage, [...lines, `snapshot-current ${domain} --name`])
-  const [word = '', persistent, all = '', tree = '', active, current] = said
+  const tree = said[3] ?? ''
+  const [word = '', inactive, all = '', , active, info = '', current] = said.map((part) => part.trim())
+  // Of a transient domain libvirt prints the live definition in the form of a persistent one.
+  const persistent = /^Persistent: +yes$/m.test(info) ? inactive : undefined
   const state = stateOf(word)
   if (state === 'running') await settle(stage)
   const live = state === 'shut-off' ? undefined : active

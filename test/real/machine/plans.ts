@@ -16,10 +16,9 @@ import { take } from '../../../src/operation/take.js'
 import type { MachinePlan } from '../../../src/plan/machine-plan.js'
 import type { MachineRefusal } from '../../../src/plan/machine-refusal.js'
 import { right } from '../harness/tree.js'
-import type { ExecuteOptions } from './execute.js'
 import { afterRevert, afterTake, without, type Expected } from './expected.js'
 import type { Observed } from './observe.js'
-import { machineHost, nextSecond, type Looked, type Planned, type Session } from './session.js'
+import { machineHost, nextSecond, type Looked, type Planned, type RunOptions, type Session } from './session.js'
 
 /** A request for a machine. */
 export type Asked =
@@ -71,15 +70,19 @@ export const planned = async (
 }
 
 /** Plans what is asked, executes it, and compares everything. */
-export const does = async (session: Session, asked: Asked, options?: ExecuteOptions): Promise<MachinePlan> => {
-  const plan = right(await planned(session, asked))
+export const does = async (
+  session: Session,
+  asked: Asked,
+  { looked, ...options }: RunOptions & { readonly looked?: Looked } = {},
+): Promise<MachinePlan> => {
+  const plan = right(await planned(session, asked, looked))
   await session.run(plan, options)
   return plan.plan
 }
 
 /** The reason for which what is asked is refused. */
-export const refuses = async (session: Session, asked: Asked): Promise<MachineRefusal> => {
-  const plan = await planned(session, asked)
+export const refuses = async (session: Session, asked: Asked, looked?: Looked): Promise<MachineRefusal> => {
+  const plan = await planned(session, asked, looked)
   if (E.isLeft(plan)) return plan.left
   throw new Error(`there is a plan: ${plan.right.plan.steps.map(({ why }) => why).join('; ')}`)
 }

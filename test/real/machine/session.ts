@@ -13,6 +13,7 @@ import { executeMachine, machineHostOf, type ExecuteOptions } from './execute.js
 import { afterRevert, afterTake, afterWrite, firstExpected, without, type Expected } from './expected.js'
 import { machineOf } from './machine-of.js'
 import { observe, type Observed } from './observe.js'
+import { pointsWatch } from './points.js'
 import { guestWrites, onMachine, targets, type Lab, type MachineStage, type Target } from './stage.js'
 
 /** What libvirt 11.3 with QEMU 10.0 can do. */
@@ -35,6 +36,10 @@ export interface Looked {
   readonly machine: Machine
 }
 
+export interface RunOptions extends Pick<ExecuteOptions, 'choose'> {
+  readonly points?: 'after each step'
+}
+
 export interface Session {
   readonly stage: MachineStage
   readonly host: Host
@@ -53,8 +58,8 @@ export interface Session {
   readonly taken: (name: string, ...more: ReadonlyArray<string>) => Promise<void>
   /** Notes what has been done to snapshots past this session. */
   readonly note: (change: (of: Expected) => Expected) => void
-  /** Executes a plan and compares everything. */
-  readonly run: (of: Planned, options?: ExecuteOptions) => Promise<Observed>
+  /** Executes a plan and compares everything; where `points` says so, also the points in time after each step. */
+  readonly run: (of: Planned, options?: RunOptions) => Promise<Observed>
   /** Looks, and fails unless guest and snapshots read as they should. */
   readonly check: () => Promise<Looked>
 }
@@ -82,8 +87,10 @@ export const sessionOf = (stage: MachineStage): Session => {
     for (const target of targets) await writeOne(target, cell, value)
   }
   const virsh: Session['virsh'] = (command, ...more) => libvirt.ask(command, domain, ...more)
-  const run: Session['run'] = async ({ plan, before, change }, options) => {
-    await executeMachine(plan, host, options)
+  const run: Session['run'] = async (of, { points, ...options } = {}) => {
+    const { plan, before, change } = of
+    const after = points === undefined ? {} : { after: pointsWatch(stage, of, expected) }
+    await executeMachine(plan, host, { ...options, ...after })
     expected = change(expected)
     const seen = await observe(stage)
     await compareMachine({ plan, before, seen, expected })

@@ -114,7 +114,8 @@ const step = async (at: At, log: (line: string) => void): Promise<Done> => {
     if ('delete' in one) await expectRefusedByLibvirt(session, plan.left)
     return { what: `${operation}: ${reasonOf(plan.left)}`, looked }
   }
-  const seen = await session.run(plan.right, { choose: random.below })
+  const points = random.oneIn(4) ? { points: 'after each step' as const } : {}
+  const seen = await session.run(plan.right, { choose: random.below, ...points })
   return { what: `${operation} ${plan.right.plan.how}`, looked: { seen, machine: machineOf(seen) } }
 }
 

@@ -1,0 +1,104 @@
+// What images read as, against what they should; fast where all is well.
+
+import { mkdtemp, open, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { binary, type QemuVersion } from '../lab/binaries.js'
+import { run, runOk } from '../lab/exec.js'
+import { cellBytes, readCells } from '../lab/images.js'
+import { cellsAt } from './bytes.js'
+
+/** An image as its headers go on below it, or an internal snapshot of one, and what it should read as. */
+export interface Wanted {
+  readonly what: string
+  readonly path: string | undefined
+  readonly inside: string | undefined
+  readonly format: string
+  readonly cells: string
+}
+
+type Compared = Record<'found' | 'wanted', ReadonlyMap<string, string>>
+
+const inWords = (error: unknown): string =>
+  `cannot be read: ${/qemu-img: .*/.exec(String(error))?.[0] ?? String(error)}`
+
+const compared = async (
+  all: ReadonlyArray<Wanted>,
+  read: (path: string, format: string) => Promise<string>,
+): Promise<Compared> => {
+  const found = await Promise.all(
+    all.map(async ({ what, path, format, inside }) => {
+      if (path === undefined) return [what, 'in no image'] as const
+      const reading = inside === undefined ? read(path, format) : cellsAt({ path, format, inside })
+      return [what, await reading.catch(inWords)] as const
+    }),
+  )
+  return { found: new Map(found), wanted: new Map(all.map(({ what, cells }) => [what, cells])) }
+}
+
+/** What `qemu-img convert -U` reads, and what it should. */
+export const converted = (version: QemuVersion, all: ReadonlyArray<Wanted>): Promise<Compared> =>
+  compared(all, (path, format) => readCells(path, format, { version, share: 'force' }))
+
+/** The backing string in the header of a qcow2 file, as the file has it now. */
+const backingIn = async (path: string): Promise<string | undefined> => {
+  const file = await open(path, 'r')
+  try {
+    const { buffer } = await file.read(Buffer.alloc(cellBytes), 0, cellBytes, 0)
+    const offset = Number(buffer.readBigUInt64BE(8))
+    return offset === 0 ? undefined : buffer.toString('utf8', offset, offset + buffer.readUInt32BE(16))
+  } finally {
+    await file.close()
+  }
+}
+
+interface Opened {
+  readonly driver: 'qcow2'
+  readonly file: object
+  readonly backing: Opened | null
+}
+
+/**
+ * Opens an image and all below it past the locks: while a job writes to an image, QEMU has nobody else read anything above it,
+ * not even with -U.
+ */
+const unlocked = async (path: string): Promise<Opened> => {
+  const below = await backingIn(path)
+  const file = { driver: 'file', filename: path, locking: 'off' }
+  return { driver: 'qcow2', file, backing: below === undefined ? null : await unlocked(below) }
+}
+
+const unlockedName = async (path: string): Promise<string> => `json:${JSON.stringify(await unlocked(path))}`
+
+/** What qemu-img reads past the locks, and what it should. */
+export const convertedUnlocked = (version: QemuVersion, all: ReadonlyArray<Wanted>): Promise<Compared> =>
+  compared(all, async (path) => {
+    const folder = await mkdtemp(join(tmpdir(), 'bc-u-'))
+    try {
+      const raw = join(folder, 'raw')
+      await runOk([binary(version, 'qemu-img'), 'convert', '-O', 'raw', await unlockedName(path), raw])
+      return await readCells(raw, 'raw')
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  })
+
+const readsOf = (cells: string): ReadonlyArray<string> =>
+  Array.from(cells.matchAll(/(.)\1*/gu), ({ 0: same, index }) => {
+    const byte = same.startsWith('0') ? 0 : same.charCodeAt(0)
+    return `read -P ${String(byte)} ${String(index * cellBytes)} ${String(same.length * cellBytes)}`
+  })
+
+/** True where one run of qemu-io, past the locks, finds every byte as it should be. */
+export const allAsWanted = async (version: QemuVersion, all: ReadonlyArray<Wanted>): Promise<boolean> => {
+  const lines: string[] = []
+  for (const { path, cells } of all) {
+    const name = path === undefined ? undefined : await unlockedName(path).catch(() => undefined)
+    if (name === undefined) return false
+    lines.push(`open -r ${name}`, ...readsOf(cells), 'close')
+  }
+  const reads = lines.filter((line) => line.startsWith('read ')).length
+  const ran = await run([binary(version, 'qemu-io'), ...lines.flatMap((line) => ['-c', line])])
+  const done = Array.from(ran.stdout.matchAll(/^read (\d+)\/\1 bytes/gm)).length
+  return ran.code === 0 && done === reads && !/failed|error|can't|no file/i.test(ran.stdout + ran.stderr)
+}
