@@ -8,7 +8,7 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
 import { redefine } from '../../src/index.js'
-import type { MachinePlan, MachineStep } from '../../src/index.js'
+import type { Machine, MachinePlan, MachineStep } from '../../src/index.js'
 import { decodeSnapshotXml, encodeSnapshotXml } from '../../src/codec/index.js'
 import { parsedXml } from '../../src/codec/xml-document.js'
 import {
@@ -17,6 +17,7 @@ import {
   withRecordedParent,
   withRecordedPath,
 } from '../../src/model/record.js'
+import { withMachine } from '../../src/model/machine.js'
 import { element, xmlText } from '../../src/model/xml.js'
 import type { XmlElement } from '../../src/model/xml.js'
 import { captured, capturedIn, right } from '../codec/captured.js'
@@ -154,7 +155,22 @@ describe('domain.rng of libvirt 11.3', () => {
   })
 })
 
-const redefining: Asking = (machine, host) => fc.constant(() => redefine(machine, host))
+/** The machine with what libvirt has written down of every disk wrong, so that there is something to mend. */
+const misrecorded = (machine: Machine): Machine => {
+  const place = { location: { _tag: 'File', path: '/images/elsewhere' }, format: 'qcow2' } as const
+  const snapshots = Array.from(machine.snapshots, ([name, snapshot]) => {
+    const recorded =
+      snapshot.recorded &&
+      Array.from(machine.disks.keys()).reduce(
+        (record, disk) => withRecordedPath(record, disk, [place]),
+        snapshot.recorded,
+      )
+    return [name, { ...snapshot, recorded }] as const
+  })
+  return withMachine(machine, { snapshots: new Map(snapshots) })
+}
+
+const redefining: Asking = (machine, host) => fc.constant(() => redefine(misrecorded(machine), host))
 const asked = { ...operations, redefine: redefining }
 const createXml = 'virDomainSnapshotCreateXML'
 
