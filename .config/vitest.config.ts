@@ -15,6 +15,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     exclude: ['test/real/**', 'test/package/**'],
     allowOnly: false,
+    setupFiles: ['.config/fast-check.ts'],
     testTimeout: 120_000,
     coverage: {
       provider: 'v8',

@@ -9,6 +9,7 @@ export default defineConfig({
   test: {
     include: ['test/real/**/*.test.ts'],
     allowOnly: false,
+    setupFiles: ['.config/fast-check.ts'],
     maxWorkers: 2,
     testTimeout: 600_000,
     hookTimeout: 600_000,
