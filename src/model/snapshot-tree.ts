@@ -98,7 +98,3 @@ export const snapshotRange = (
     .map(({ name }) => name)
     .reverse()
 }
-
-/** The names of the snapshots that the current one comes from, itself included: the active path of the tree. */
-export const activeSnapshots = (of: Pick<Machine, 'snapshots' | 'current'>): ReadonlySet<string> =>
-  new Set(of.current === undefined ? [] : [of.current, ...ancestorsOf(of, of.current).map(({ name }) => name)])

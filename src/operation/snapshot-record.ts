@@ -13,6 +13,7 @@ import {
   withoutRevertDisks,
 } from '../model/record.js'
 import type { RecordedSource } from '../model/record.js'
+import { imageOfDisk } from '../model/snapshot.js'
 import type { Snapshot } from '../model/snapshot.js'
 import type { XmlElement } from '../model/xml.js'
 import { xmlText } from '../model/xml.js'
@@ -51,8 +52,7 @@ interface Wanted {
 
 /** The image that a disk's stored source has to name: the one that holds the point in time, or what replaced a file that went. */
 const wantedSource = ({ disks }: Snapshot, { machine, target, gone, stored }: Wanted): Image | undefined => {
-  const disk = disks.get(target)
-  const name = disk?.mode === 'external' ? disk.frozen : disk?.mode === 'internal' ? disk.image : undefined
+  const name = imageOfDisk(disks.get(target))
   const held = name === undefined ? undefined : machine.disks.get(target)?.images.get(name)
   if (held !== undefined) return held
   const heirs = stored.flatMap(({ path }) => (path === undefined ? [] : (gone.get(normalPath(path)) ?? [])))
@@ -83,7 +83,7 @@ const withTrueSources = (
 }
 
 /** The overlays that libvirt would unlink at a revert while this snapshot is the current one, by disk. */
-export const doomedOverlays = (record: XmlElement): ReadonlyMap<string, string> => {
+const doomedOverlays = (record: XmlElement): ReadonlyMap<string, string> => {
   const reverted = recordedDisks(record, 'revertDisks')
   const disks = reverted.size > 0 ? reverted : recordedDisks(record, 'disks')
   return new Map(
