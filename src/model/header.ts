@@ -1,4 +1,4 @@
-import { hasProtocol, isAbsolute, pathOf } from './location.js'
+import { hasProtocol, isAbsolute, locationString, pathOf } from './location.js'
 import type { Location } from './location.js'
 
 /**
@@ -67,6 +67,9 @@ export const normalPath = (path: string): string => {
   }
   return `/${kept.join('/')}`
 }
+
+/** Where an image is, as it is compared: `.` and `..` folded. */
+export const placeOf = ({ location }: { readonly location: Location }): string => normalPath(locationString(location))
 
 /**
  * True where a backing string, read from where the overlay is, spells the path of the location.

@@ -66,6 +66,10 @@ export const recordedDisks = (
   return disks
 }
 
+/** True where libvirt has noted down in a snapshot that it has begun to delete the one after, and has not ended. */
+export const hasDeletionMark = (record: XmlElement | undefined): boolean =>
+  Array.from(recordedDisks(record, 'disks').values()).some(({ deletion }) => deletion === 'in progress')
+
 const sourceIn = (disk: XmlElement): RecordedSource => {
   const below: Array<RecordedImage> = []
   let end: RecordedSource['end'] = 'open'
@@ -196,6 +200,12 @@ export const withRecordedOverlay = (
       return { ...disk, attributes: { ...disk.attributes, type }, children: [driver, source] }
     }),
   )
+
+/** The parent in a snapshot's record. */
+export const recordedParent = (record: XmlElement | undefined): string | undefined => {
+  const parent = record === undefined ? undefined : childOf(record, 'parent')
+  return parent === undefined ? undefined : textOf(childOf(parent, 'name'))
+}
 
 /** A snapshot's record with another parent, or none. */
 export const withRecordedParent = (record: XmlElement, parent: string | undefined): XmlElement => {

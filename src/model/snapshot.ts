@@ -1,8 +1,9 @@
+import { headerBytes } from './header.js'
 import type { ImageName } from './image.js'
 import type { XmlElement } from './xml.js'
 
 /**
- * The name of a snapshot: any text that libvirt takes as one.
+ * The name of a snapshot; see {@link isSnapshotName}.
  *
  * @since 0.2.0
  */
@@ -91,24 +92,39 @@ export interface SnapshotDescription {
   readonly recorded?: XmlElement | undefined
 }
 
+/** libvirt writes a record to `<name>.xml.new` first, and a file's name has 255 bytes. */
+const longestName = 247
+
 /**
- * True for text that libvirt takes as the name of a snapshot: not empty, no `/`, no `.` in front, and nothing that XML cannot
- * carry back.
+ * True for text that can name a snapshot wherever it goes: libvirt takes it, and XML and lists of names give it back.
+ *
+ * Not empty (libvirt makes up a name then); no `/`, no `.` in front; no control characters (libvirt takes line breaks and
+ * tabs, which lists do not give back), and nothing else that XML cannot carry; no more than 247 bytes of UTF-8: with a longer
+ * name libvirt takes the snapshot, and then fails to write its record. Spaces alone are a name.
+ *
+ * Source: `virDomainSnapshotCreateXML`, as libvirt 11.3.0 answers.
  *
  * @example
  * import { isSnapshotName } from 'backing-chain'
  *
- * ;['monday', '.hidden', 'a/b', ''].map(isSnapshotName) // => [true, false, false, false]
+ * ;['monday', ' ', '.hidden', 'a/b', 'a\nb', ''].map(isSnapshotName) // => [true, true, false, false, false, false]
  *
  * @since 0.2.0
  */
 export const isSnapshotName = (name: string): name is SnapshotName =>
   name !== '' &&
   !name.startsWith('.') &&
-  !/[/\u{0}-\u{1F}]|[^\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/u.test(name)
+  !/[/\u{0}-\u{1F}]|[^\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/u.test(name) &&
+  headerBytes(name) <= longestName
 
 /** The image that holds a disk of a snapshot, where one does. */
 export const imageOfDisk = (disk: SnapshotDisk | undefined): ImageName | undefined => {
   if (disk?.mode === 'external') return disk.frozen
   return disk?.mode === 'internal' ? disk.image : undefined
+}
+
+/** The image that was frozen for a disk of a snapshot, where it is external and one holds it. */
+export const frozenIn = ({ disks }: Pick<Snapshot, 'disks'>, target: string): ImageName | undefined => {
+  const disk = disks.get(target)
+  return disk?.mode === 'external' ? disk.frozen : undefined
 }

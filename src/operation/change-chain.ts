@@ -1,8 +1,7 @@
 import * as E from 'fp-ts/lib/Either.js'
 import { isNonEmpty } from 'fp-ts/lib/ReadonlyArray.js'
 
-import { normalPath } from '../model/header.js'
-import { locationString } from '../model/location.js'
+import { normalPath, placeOf } from '../model/header.js'
 import type { Machine } from '../model/machine.js'
 import { recordedSources } from '../model/record.js'
 import type { MachineHost } from '../plan/machine-host.js'
@@ -16,7 +15,7 @@ import { assumedOf, withMovedPoints } from './delete-by-hand.js'
 import { acceptedOn, insidePoints, keptPoints } from './delete-request.js'
 import { outsideGuard } from './outside-guard.js'
 import { withPart } from './machine-definition.js'
-import { machineJobGuard, recordsAssumption, savedGuard, viaGuard } from './machine-guard.js'
+import { lostGuard, machineJobGuard, recordsAssumption, savedGuard, viaGuard } from './machine-guard.js'
 import { hypervisorOf } from './machine-hypervisor.js'
 import { assemble, diskPart, draftsOfPlan, splitRemovals } from './machine-lane.js'
 import type { ChainRequest } from './machine-request.js'
@@ -53,8 +52,8 @@ const planOnDisk = (
 const invalidated = (machine: Machine, plan: Plan): ReadonlyArray<string> => {
   const moved = new Set(plan.points.filter(({ before, after }) => before !== after).map(({ point }) => point))
   const gone = new Set(
-    Array.from(plan.before.images.values()).flatMap(({ name, location }) =>
-      plan.after.images.has(name) ? [] : [normalPath(locationString(location))],
+    Array.from(plan.before.images.values()).flatMap((image) =>
+      plan.after.images.has(image.name) ? [] : [placeOf(image)],
     ),
   )
   return Array.from(machine.snapshots.values()).flatMap(({ name, recorded }) => {
@@ -65,6 +64,9 @@ const invalidated = (machine: Machine, plan: Plan): ReadonlyArray<string> => {
     return moved.has(name) || paths.some((path) => gone.has(normalPath(path))) ? [name] : []
   })
 }
+
+/** True for what writes over an image, or takes one away. */
+const isUnderSnapshots = (request: ChainRequest): boolean => 'commit' in request || request.pull.leftovers === 'remove'
 
 /** Snapshots inside an image that the chain does not have any more. */
 const lostInside = (machine: Machine, { before, after }: Plan): ReadonlyArray<Loss> =>
@@ -102,10 +104,10 @@ const carried = (machine: Machine, host: MachineHost, plan: Plan): MachinePlan =
  *
  * libvirt's own block jobs never touch its snapshots' records.
  *
- * Refuses, in this order: `GuestStateWrong`, `NotThisWay`, `JobActive`, `ManagedSavePresent`, `DiskNotFound`, `DiskRefused` (with
- * `PointInTimeLost` inside where a commit would write over one), `PointsLost` (the image that holds one inside leaves the
- * chain, or a snapshot has the image for a disk that the machine no longer has), `DiskRefused` (the
- * persistent definition names a file that goes), `SnapshotsInvalidated`.
+ * Refuses, in this order: `GuestStateWrong`, `NotThisWay`, `JobActive`, `ManagedSavePresent`, `DiskNotFound`, `PointGone` (a
+ * snapshot is lost on the disk, and what is written or removed may hold it), `DiskRefused` (with `PointInTimeLost` inside where a
+ * commit would write over one), `PointsLost` (the image that holds one inside leaves the chain, or a snapshot has the image for a
+ * disk that the machine no longer has), `DiskRefused` (the persistent definition names a file that goes), `SnapshotsInvalidated`.
  *
  * @example
  * import { capabilitiesOfVersions, changeChain, machine, parseChain } from 'backing-chain'
@@ -133,6 +135,8 @@ export const changeChain = (
   if (refused !== undefined) return E.left(refused)
   const plan = planOnDisk(machine, request, host)
   if (plan === undefined) return E.left(refuseMachine({ _tag: 'DiskNotFound', disk: request.disk }))
+  const unheld = isUnderSnapshots(request) ? lostGuard(machine.snapshots.values(), [request.disk]) : undefined
+  if (unheld !== undefined) return E.left(unheld)
   if (E.isLeft(plan)) return E.left(refuseMachine({ _tag: 'DiskRefused', disk: request.disk, refusal: plan.left }))
   const lost = lostInside(machine, plan.right)
   if (isNonEmpty(lost)) {

@@ -72,7 +72,8 @@ export const withMovedPoints = (machine: Machine, points: Progress['points']): M
   })
 }
 
-const memoryPaths = ({ doomed, kept, request }: DeleteJob): ReadonlyArray<string> =>
+/** The files of the guest's memory that a deletion removes. */
+export const memoryPaths = ({ doomed, kept, request }: DeleteJob): ReadonlyArray<string> =>
   request.memory === 'keep' ? [] : memoryGoing(doomed, kept)
 
 const memoryDraft = (path: string): Draft => ({

@@ -5,7 +5,7 @@ import type { ReadonlyNonEmptyArray } from 'fp-ts/lib/ReadonlyNonEmptyArray.js'
 import type { Feature } from '../call/capability.js'
 import { withImages } from '../model/chain.js'
 import type { Chain } from '../model/chain.js'
-import { normalPath } from '../model/header.js'
+import { normalPath, placeOf } from '../model/header.js'
 import { locationString } from '../model/location.js'
 import { withMachine } from '../model/machine.js'
 import type { Machine } from '../model/machine.js'
@@ -20,7 +20,8 @@ import type { DiskPlans } from './delete-disk.js'
 import { withoutInsideChains } from './delete-inside.js'
 import { acceptedOn, doomedImages, keptPoints } from './delete-request.js'
 import type { DeleteJob } from './delete-request.js'
-import { observeLibvirt, observeOff } from './dialect/machine-observe.js'
+import { look } from './dialect/libvirt-step.js'
+import { observe as observeHeaders } from './dialect/qemu-img-step.js'
 import { libvirt } from './dialect/step.js'
 import { predictDelete } from './libvirt-delete.js'
 import type { LibvirtDeletion, LibvirtDiskDeletion } from './libvirt-delete.js'
@@ -61,8 +62,8 @@ const featuresOf = ({ disks, memory }: Snapshot): ReadonlyArray<Feature> => {
 }
 
 const pathOf = (chain: Chain, image: string | undefined): string | undefined => {
-  const location = image === undefined ? undefined : chain.images.get(image)?.location
-  return location === undefined ? undefined : normalPath(locationString(location))
+  const found = image === undefined ? undefined : chain.images.get(image)
+  return found === undefined ? undefined : placeOf(found)
 }
 
 const isSame = (chain: Chain, image: string | undefined, path: string): boolean =>
@@ -145,13 +146,15 @@ const otherwise = (job: DeleteJob, works: ReadonlyArray<Work>, theirs: LibvirtDe
   return differences(job, works, theirs) ?? insideDifference(job, theirs) ?? memory
 }
 
+const isLeft = (theirs: LibvirtDiskDeletion): boolean => theirs.way === 'unlink' && theirs.file === 'kept'
+
 /** The first disk on which libvirt would do something else than the plan. */
 const differences = (job: DeleteJob, works: ReadonlyArray<Work>, theirs: LibvirtDeletion): string | undefined => {
   for (const { disk, done } of works) {
     const chain = job.machine.disks.get(disk)
     const own = theirs.disks.filter((one) => one.disk === disk && one.way !== 'internal')
     const plans = done.plans.map(({ plan }) => plan)
-    if (chain === undefined || (own.length === 0 && plans.length === 0)) continue
+    if (chain === undefined || (plans.length === 0 && own.every(isLeft))) continue
     const [one] = own
     const why = one === undefined ? `libvirt would leave disk ${disk} alone` : difference(plans, chain, one)
     if (why !== undefined) return why
@@ -203,7 +206,7 @@ const observations = (job: DeleteJob, machine: Machine, parts: ReadonlyArray<Dis
   Array.from(new Set(parts.map(({ after }) => after.disk))).flatMap((disk) => {
     const chain = machine.disks.get(disk)
     if (chain === undefined) return []
-    const step = machine.state === 'shut-off' ? observeOff(chain) : observeLibvirt(job.machine.name, chain)
+    const step = machine.state === 'shut-off' ? observeHeaders(chain) : look(job.machine.name, chain)
     return [{ step, disk }]
   })
 

@@ -2,7 +2,7 @@ import { path } from '../model/chain-query.js'
 import { knownReaders } from '../model/image.js'
 import type { Image } from '../model/image.js'
 import type { Machine } from '../model/machine.js'
-import { imageOfDisk } from '../model/snapshot.js'
+import { frozenIn, imageOfDisk } from '../model/snapshot.js'
 import type { Snapshot } from '../model/snapshot.js'
 import type { MachineHost } from '../plan/machine-host.js'
 import type { Point } from '../plan/plan.js'
@@ -34,9 +34,9 @@ export const deleteJob = (machine: Machine, request: DeleteRequest, host: Machin
 
 /** The points in time on a disk that stay, each with the image that was frozen. */
 export const keptPoints = ({ kept }: Pick<DeleteJob, 'kept'>, disk: string): ReadonlyArray<Point> =>
-  kept.flatMap(({ name, disks }) => {
-    const own = disks.get(disk)
-    return own?.mode === 'external' && own.frozen !== undefined ? [{ point: name, image: own.frozen }] : []
+  kept.flatMap((one) => {
+    const image = frozenIn(one, disk)
+    return image === undefined ? [] : [{ point: one.name, image }]
   })
 
 /** The points in time on a disk that end. */
@@ -56,12 +56,8 @@ const isKept = ({ kept }: DeleteJob, disk: string, image: Image): boolean =>
 
 const frozenOf = (job: DeleteJob, disk: string): ReadonlySet<string> => {
   const chain = job.machine.disks.get(disk)
-  const frozen = job.doomed.flatMap(({ disks }) => {
-    const own = disks.get(disk)
-    return own?.mode === 'external' && own.frozen !== undefined ? [own.frozen] : []
-  })
   return new Set(
-    frozen.flatMap((name) => {
+    endedPoints(job, disk).flatMap(({ image: name }) => {
       const image = chain?.images.get(name)
       return image === undefined || isKept(job, disk, image) ? [] : [String(name)]
     }),

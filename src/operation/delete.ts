@@ -5,13 +5,15 @@ import type { MachineHost } from '../plan/machine-host.js'
 import type { MachinePlan } from '../plan/machine-plan.js'
 import { refuseMachine } from '../plan/machine-refusal.js'
 import type { MachineRefusal } from '../plan/machine-refusal.js'
-import { deleteByHand } from './delete-by-hand.js'
+import { deleteByHand, memoryPaths } from './delete-by-hand.js'
 import { deleteByLibvirt } from './delete-by-libvirt.js'
 import { deleteJob, doomedImages } from './delete-request.js'
 import type { DeleteJob } from './delete-request.js'
+import { insideOf, severalGuard } from './inside-name.js'
 import { outsideGuard } from './outside-guard.js'
-import { featureGuard, knownGuard, machineJobGuard, savedGuard, viaGuard } from './machine-guard.js'
+import { featureGuard, knownGuard, lostGuard, machineJobGuard, savedGuard, viaGuard } from './machine-guard.js'
 import type { DeleteRequest } from './machine-request.js'
+import { memoryPathGuard } from './memory-files.js'
 
 const guards = (machine: Machine, request: DeleteRequest, host: MachineHost): MachineRefusal | undefined =>
   (request.snapshots.length === 0 ? refuseMachine({ _tag: 'NothingSelected' }) : undefined) ??
@@ -20,25 +22,12 @@ const guards = (machine: Machine, request: DeleteRequest, host: MachineHost): Ma
   machineJobGuard(host, machine.disks.keys()) ??
   savedGuard(machine, host)
 
-/**
- * Refuses to write under a snapshot that stays and that no image is known to hold any more: where somebody has shortened a
- * chain by hand, the image that is written may be the one that holds it.
- */
-const lostGuard = (job: DeleteJob): MachineRefusal | undefined => {
-  for (const disk of job.machine.disks.keys()) {
-    if (doomedImages(job, disk).size === 0) continue
-    const lost = job.kept.filter(({ disks }) => {
-      const own = disks.get(disk)
-      return own?.mode === 'external' && own.frozen === undefined
-    })
-    const [first] = lost
-    if (first !== undefined)
-      return refuseMachine({ _tag: 'PointGone', snapshot: first.name, disks: [disk], why: 'lost' }, [
-        { _tag: 'Forget', snapshots: lost.map(({ name }) => name) },
-      ])
-  }
-  return undefined
-}
+/** The disks whose images are written, or go. */
+const changedDisks = (job: DeleteJob): ReadonlyArray<string> =>
+  Array.from(job.machine.disks.keys()).filter((disk) => doomedImages(job, disk).size > 0)
+
+const memoryGuard = (job: DeleteJob): MachineRefusal | undefined =>
+  memoryPathGuard(memoryPaths(job), { via: job.host.via, instead: [{ _tag: 'KeepMemory' }] })
 
 const recordGuard = (job: DeleteJob): MachineRefusal | undefined =>
   job.host.via === 'libvirt' ? featureGuard(job.host, ['libvirt-redefine']) : undefined
@@ -75,7 +64,8 @@ const byWay = (job: DeleteJob): E.Either<MachineRefusal, MachinePlan> => {
  * down wherever that loses nothing, and all others up; that is as few jobs as there are images that read a doomed one.
  *
  * Refuses, in this order: `NothingSelected`, `SnapshotNotFound`, `GuestStateWrong`, `NotThisWay` (libvirt manages the machine, or
- * does not), `JobActive`, `ManagedSavePresent`, `PointGone` (a snapshot that stays is lost), `CapabilityMissing`; by libvirt's own function `NotThisWay`,
+ * does not), `JobActive`, `ManagedSavePresent`, `PointGone` (a snapshot that stays is lost), `NotThisWay` (the path of a
+ * file of memory is not absolute), `DiskRefused` (its image has several internal snapshots of one name), `CapabilityMissing`; by libvirt's own function `NotThisWay`,
  * `CapabilityMissing`, `LibvirtRefuses`, `LibvirtLoses`, `DiskRefused`, `LibvirtDiffers`; by hand `DiskRefused`, `NotThisWay` (internal snapshots
  * of a guest that runs); at last `PointsLost` (a snapshot that stays has an image for a disk that the machine no longer has),
  * `DiskRefused` (the persistent definition names a file that goes).
@@ -118,7 +108,11 @@ export const deleteSnapshots = (
   const refused = guards(machine, request, host)
   if (refused !== undefined) return E.left(refused)
   const job = deleteJob(machine, request, host)
-  const unable = lostGuard(job) ?? recordGuard(job)
+  const unable =
+    lostGuard(job.kept, changedDisks(job)) ??
+    memoryGuard(job) ??
+    severalGuard(insideOf(machine, job.doomed), host.via) ??
+    recordGuard(job)
   if (unable !== undefined) return E.left(unable)
   const planned = byWay(job)
   const lost = E.isRight(planned) ? outsideGuard(planned.right) : undefined

@@ -1,14 +1,12 @@
-import { recordedDisks } from '../model/record.js'
+import { hasDeletionMark } from '../model/record.js'
 import { withMachine } from '../model/machine.js'
 import type { Machine } from '../model/machine.js'
 import type { Snapshot } from '../model/snapshot.js'
 import { unmarked } from './libvirt-delete-record.js'
 import { libvirtActive, libvirtTree, parentOfDisk, samePath } from './libvirt-tree.js'
 
-const isMarked = ({ recorded }: Snapshot): boolean =>
-  Array.from(recordedDisks(recorded, 'disks').values()).some(({ deletion }) => deletion === 'in progress')
-
-const hasMarks = ({ snapshots }: Machine): boolean => Array.from(snapshots.values()).some(isMarked)
+const hasMarks = ({ snapshots }: Machine): boolean =>
+  Array.from(snapshots.values()).some(({ recorded }) => hasDeletionMark(recorded))
 
 /**
  * True where libvirt has begun to delete a snapshot and has not ended: it marks the disk of the snapshot before, and what the

@@ -105,9 +105,11 @@ export const disksAfterEffect = (
 /** Internal snapshots of files that go, of which the machine knows nothing. */
 const unknownInside = (machine: Machine, chain: Chain, { removed, broken }: DiskEffect): ReadonlyArray<Loss> =>
   [...removed, ...broken].flatMap((image) =>
-    (chain.images.get(image)?.internalSnapshots ?? []).flatMap(({ name }) =>
-      machine.snapshots.has(name) ? [] : [{ snapshot: name, disk: chain.disk, image }],
-    ),
+    (chain.images.get(image)?.internalSnapshots ?? []).flatMap(({ name }) => {
+      const own = machine.snapshots.get(name)?.disks.get(chain.disk)
+      const known = own?.mode === 'internal' && own.image === image
+      return known ? [] : [{ snapshot: name, disk: chain.disk, image }]
+    }),
   )
 
 /** What nobody has a snapshot of: branches that end, the guest's present, and what others read. */

@@ -3,6 +3,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { RevertCall } from '../call/libvirt.js'
 import { normalPath } from '../model/header.js'
 import type { GuestState } from '../model/guest.js'
+import type { Image } from '../model/image.js'
 import { pathOf } from '../model/location.js'
 import type { Machine } from '../model/machine.js'
 import { sourcesOfDomain } from '../model/record.js'
@@ -17,7 +18,8 @@ import type { LibvirtSnapshot, LibvirtTree } from './libvirt-tree.js'
 
 /**
  * How libvirt is asked to revert, and what it finds besides the machine. `seconds`: what its clock says, since 1970; it names
- * the overlays after it. `taken`: paths of files that are there and no images of the machine.
+ * the overlays after it. `taken`: paths of files that are there, not empty, and no images of the machine; libvirt writes over an
+ * empty one. `irregular`: paths at which there is a directory, a device or a pipe.
  *
  * @since 0.2.0
  */
@@ -27,6 +29,7 @@ export interface LibvirtRevertRequest {
   readonly jobs?: MachineHost['jobs']
   readonly managedSave?: MachineHost['managedSave']
   readonly taken?: ReadonlyArray<string>
+  readonly irregular?: ReadonlyArray<string>
 }
 
 /**
@@ -115,8 +118,11 @@ export const overlaysOf = (facts: RevertFacts): E.Either<LibvirtRevertRefusal, R
     found.push({ disk, path, backing: source.path })
   }
   const taken = takenPaths(facts)
-  for (const { disk, path } of found)
-    if (taken.has(normalPath(path))) return E.left({ ...revertRefusal.R5({ disk }, { by: 'file', path }), ...stopped })
+  const irregular = new Set(facts.request.irregular?.map(normalPath))
+  for (const { disk, path } of found) {
+    const by = irregular.has(normalPath(path)) ? 'no file' : taken.has(normalPath(path)) ? 'file' : undefined
+    if (by !== undefined) return E.left({ ...revertRefusal.R5({ disk }, { by, path }), ...stopped })
+  }
   return E.right(found)
 }
 
@@ -126,15 +132,33 @@ const nodeOf = ({ sources }: LibvirtSnapshot, disk: string): string => {
   return `libvirt-${String(targets.length - targets.indexOf(disk))}-format`
 }
 
-/** R7: QEMU restores no internal snapshot of an image that has dirty bitmaps. */
-export const insideRefusal = ({ machine, snapshot }: RevertFacts): LibvirtRevertRefusal | undefined => {
-  for (const [disk, { mode }] of snapshot.disks) {
+/** The images that are to load the snapshot, as far as the machine's disks are known; nothing for one that is gone. */
+const loading = ({
+  machine,
+  snapshot,
+}: RevertFacts): ReadonlyArray<readonly [disk: string, image: Image | undefined]> =>
+  Array.from(snapshot.disks).flatMap(([disk, { mode }]) => {
     const path = snapshot.sources.get(disk)?.path
     const chain = machine.disks.get(disk)
-    const image = chain === undefined || path === undefined ? undefined : imageAt(chain, path)
-    if (mode !== 'internal' || image === undefined || image.bitmaps.length === 0) continue
-    const node = isLive(snapshot) ? nodeOf(snapshot, disk) : undefined
-    return { ...revertRefusal.R7({ snapshot: snapshot.name, node }), guest: 'shut-off' }
-  }
-  return undefined
+    const known = mode === 'internal' && chain !== undefined && path !== undefined
+    return known ? [[disk, imageAt(chain, path)] as const] : []
+  })
+
+/** R7: no image loads a snapshot that it does not have, and none that has dirty bitmaps loads any. */
+export const insideRefusal = (facts: RevertFacts): LibvirtRevertRefusal | undefined => {
+  const { snapshot } = facts
+  const live = isLive(snapshot)
+  const refusal = (why: Parameters<typeof revertRefusal.R7>[1]): LibvirtRevertRefusal => ({
+    ...revertRefusal.R7({ snapshot: snapshot.name }, live ? why : { why: 'unsaid' }),
+    guest: 'shut-off',
+  })
+  const all = loading(facts)
+  // Without an image QEMU does not even start, and says so in words of its own.
+  if (live && all.some(([, image]) => image === undefined)) return undefined
+  const has = (image: Image | undefined): boolean =>
+    image?.internalSnapshots.some(({ id, name }) => name === snapshot.name || (!live && id === snapshot.name)) ?? false
+  const absent = all.find(([, image]) => !has(image))
+  if (absent !== undefined) return refusal({ why: 'absent', disk: absent[0] })
+  const marked = all.find(([, image]) => image !== undefined && image.bitmaps.length > 0)
+  return marked && refusal({ why: 'bitmaps', node: nodeOf(snapshot, marked[0]) })
 }

@@ -76,6 +76,41 @@ export const deleteRefusal = {
   E16: (): LibvirtRefusal => ({ rule: 'E16', desc: 'End of file while reading data: Input/output error' }),
 } as const
 
+type Taken =
+  { readonly by: 'disk'; readonly other: string } | { readonly by: 'file' | 'no file'; readonly path: string }
+
+/** Why the name of an overlay is not free: another disk gets it too, or something is there. */
+const takenText = (disk: string, taken: Taken): string => {
+  switch (taken.by) {
+    case 'disk':
+      return `cannot generate external snapshot name for disk '${disk}': collision with disk '${taken.other}'`
+    case 'file':
+      return `external snapshot file for disk ${disk} already exists and is not a block device: ${taken.path}`
+    case 'no file':
+      return `mismatch between configured type for snapshot disk '${disk}' and the type of existing file '${taken.path}'`
+  }
+}
+
+/** Why an internal snapshot is not loaded, as far as libvirt says: `node` is the image that has dirty bitmaps. */
+type NotLoaded =
+  | { readonly why: 'unsaid' }
+  | { readonly why: 'absent'; readonly disk: string }
+  | { readonly why: 'bitmaps'; readonly node: string }
+
+const notLoadedText = (snapshot: string, said: NotLoaded): string => {
+  switch (said.why) {
+    case 'unsaid':
+      return 'An error occurred, but the cause is unknown'
+    case 'absent':
+      return `operation failed: image of disk '${said.disk}' does not have internal snapshot '${snapshot}'`
+    case 'bitmaps':
+      return (
+        `operation failed: load of internal snapshot '${snapshot}' job failed: ` +
+        `Could not load snapshot '${snapshot}' on '${said.node}': Device has active dirty bitmaps`
+      )
+  }
+}
+
 /** The refusals of a revert, each with the text that libvirt 11.3 gives. */
 export const revertRefusal = {
   /** libvirt has no record of the snapshot. */
@@ -103,16 +138,9 @@ export const revertRefusal = {
       'Requested operation is not valid: ' +
       'transient domain needs to request run or pause to revert to inactive snapshot',
   }),
-  R5: (
-    { disk }: OfDisk,
-    taken: { readonly by: 'disk'; readonly other: string } | { readonly by: 'file'; readonly path: string },
-  ): LibvirtRefusal => ({
+  R5: ({ disk }: OfDisk, taken: Taken): LibvirtRefusal => ({
     rule: 'R5',
-    desc:
-      'unsupported configuration: ' +
-      (taken.by === 'disk'
-        ? `cannot generate external snapshot name for disk '${disk}': collision with disk '${taken.other}'`
-        : `external snapshot file for disk ${disk} already exists and is not a block device: ${taken.path}`),
+    desc: `unsupported configuration: ${takenText(disk, taken)}`,
   }),
   R6: ({ disk }: OfDisk): LibvirtRefusal => ({
     rule: 'R6',
@@ -120,14 +148,10 @@ export const revertRefusal = {
       `unsupported configuration: source for disk '${disk}' is not a regular file; ` +
       'refusing to generate external snapshot name',
   }),
-  /** Without `node`, the one of the image in a QEMU, qemu-img was asked, and libvirt does not pass on what it said. */
-  R7: ({ snapshot, node }: OfSnapshot & { readonly node: string | undefined }): LibvirtRefusal => ({
+  /** Where the guest has no memory in it, qemu-img was asked, and libvirt does not pass on what it said. */
+  R7: ({ snapshot }: OfSnapshot, why: NotLoaded): LibvirtRefusal => ({
     rule: 'R7',
-    desc:
-      node === undefined
-        ? 'An error occurred, but the cause is unknown'
-        : `operation failed: load of internal snapshot '${snapshot}' job failed: ` +
-          `Could not load snapshot '${snapshot}' on '${node}': Device has active dirty bitmaps`,
+    desc: notLoadedText(snapshot, why),
   }),
   /** The daemon follows a null pointer and dies; what a client sees. */
   R8: (): LibvirtRefusal => ({ rule: 'R8', desc: 'End of file while reading data: Input/output error' }),

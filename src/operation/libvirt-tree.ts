@@ -4,7 +4,7 @@ import { normalPath } from '../model/header.js'
 import type { Image } from '../model/image.js'
 import { locationString } from '../model/location.js'
 import type { Machine } from '../model/machine.js'
-import { elementsOf, recordedDisks, recordedSources, textOf } from '../model/record.js'
+import { elementsOf, recordedDisks, recordedParent, recordedSources, textOf } from '../model/record.js'
 import type { RecordedDisk, RecordedSource } from '../model/record.js'
 import { childOf } from '../model/xml.js'
 import type { XmlElement } from '../model/xml.js'
@@ -32,10 +32,9 @@ const snapshotOf = (name: string, record: XmlElement): LibvirtSnapshot => {
   const disks = recordedDisks(record, 'disks')
   const memory = childOf(record, 'memory')
   const outside = memory?.attributes['snapshot'] === 'external'
-  const parent = childOf(record, 'parent')
   return {
     name,
-    parent: parent === undefined ? undefined : textOf(childOf(parent, 'name')),
+    parent: recordedParent(record),
     state: textOf(childOf(record, 'state')) ?? '',
     kind: outside || Array.from(disks.values()).some(({ mode }) => mode === 'external') ? 'external' : 'internal',
     disks,

@@ -1,8 +1,7 @@
 import type { Chain } from '../model/chain.js'
 import { activeImage, activePath } from '../model/chain-query.js'
-import { normalPath } from '../model/header.js'
+import { normalPath, placeOf } from '../model/header.js'
 import type { Image } from '../model/image.js'
-import { locationString } from '../model/location.js'
 import { withMachine } from '../model/machine.js'
 import type { Definitions, Machine } from '../model/machine.js'
 import { sourcesOfDomain, withDiskPath, withDiskSource, withDomainDisk } from '../model/record.js'
@@ -10,8 +9,6 @@ import { element } from '../model/xml.js'
 import type { XmlElement } from '../model/xml.js'
 import type { Hypervisor } from '../plan/hypervisor.js'
 import type { DiskPart } from '../plan/machine-plan.js'
-
-const placeOf = (image: Image): string => normalPath(locationString(image.location))
 
 const downwards = (chain: Chain): ReadonlyArray<Image> => [...activePath(chain)].reverse()
 

@@ -4,6 +4,7 @@ import { missingFeatures } from '../call/capability.js'
 import type { Feature } from '../call/capability.js'
 import type { GuestState } from '../model/guest.js'
 import type { Machine } from '../model/machine.js'
+import type { Snapshot } from '../model/snapshot.js'
 import type { Hypervisor } from '../plan/hypervisor.js'
 import type { MachineHost } from '../plan/machine-host.js'
 import type { MachineAssumption } from '../plan/machine-plan.js'
@@ -70,6 +71,26 @@ export const savedGuard = (machine: Machine, host: MachineHost): MachineRefusal 
   host.via === 'libvirt' && machine.state === 'shut-off' && host.managedSave === 'present'
     ? refuseMachine({ _tag: 'ManagedSavePresent', domain: machine.name })
     : undefined
+
+/**
+ * Refuses to write under a snapshot that stays and that no image is known to hold any more: where somebody has shortened a
+ * chain by hand, the image that is written may be the one that holds it.
+ */
+export const lostGuard = (kept: Iterable<Snapshot>, disks: ReadonlyArray<string>): MachineRefusal | undefined => {
+  const all = Array.from(kept)
+  for (const disk of disks) {
+    const lost = all.flatMap(({ name, disks: own }) => {
+      const held = own.get(disk)
+      return held?.mode === 'external' && held.frozen === undefined ? [name] : []
+    })
+    const [snapshot] = lost
+    if (snapshot !== undefined)
+      return refuseMachine({ _tag: 'PointGone', snapshot, disks: [disk], why: 'lost' }, [
+        { _tag: 'Forget', snapshots: lost },
+      ])
+  }
+  return undefined
+}
 
 /** That libvirt's records outlive the guest: those of a transient domain, one that was undefined while it runs say, do not. */
 export const recordsAssumption = (machine: Machine, { via }: MachineHost): ReadonlyArray<MachineAssumption> =>

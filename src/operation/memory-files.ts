@@ -1,5 +1,8 @@
 import { normalPath } from '../model/header.js'
 import type { Snapshot } from '../model/snapshot.js'
+import type { Hypervisor } from '../plan/hypervisor.js'
+import { refuseMachine } from '../plan/machine-refusal.js'
+import type { MachineAlternative, MachineRefusal } from '../plan/machine-refusal.js'
 
 /** A file of memory that a snapshot that stays needs as well. */
 export interface SharedMemory {
@@ -31,4 +34,19 @@ export const memoryShared = (
 ): SharedMemory | undefined => {
   const needed = pathsOf(kept)
   return Array.from(pathsOf(gone).keys()).flatMap((place) => needed.get(place) ?? [])[0]
+}
+
+interface MemoryWay {
+  readonly via: Hypervisor['via']
+  readonly instead: ReadonlyArray<MachineAlternative>
+}
+
+/** Refuses a file of memory that is not named from `/` on: what it is depends on the folder of whoever reads the plan. */
+export const memoryPathGuard = (
+  paths: ReadonlyArray<string>,
+  { via, instead }: MemoryWay,
+): MachineRefusal | undefined => {
+  const relative = paths.find((path) => !path.startsWith('/'))
+  const why = `the path of the memory, ${JSON.stringify(relative)}, is not absolute`
+  return relative === undefined ? undefined : refuseMachine({ _tag: 'NotThisWay', via, why }, instead)
 }

@@ -1,12 +1,10 @@
-import { normalPath } from '../model/header.js'
+import { placeOf } from '../model/header.js'
 import { path } from '../model/chain-query.js'
 import type { Image, ImageName } from '../model/image.js'
-import { locationString } from '../model/location.js'
 import { withMachine } from '../model/machine.js'
 import type { Machine } from '../model/machine.js'
-import { textOf, withRecordedParent } from '../model/record.js'
+import { recordedParent, withRecordedParent } from '../model/record.js'
 import type { Snapshot } from '../model/snapshot.js'
-import { childOf } from '../model/xml.js'
 import type { XmlElement } from '../model/xml.js'
 import type { Plan } from '../plan/plan.js'
 import { forgetStep, redefineStep } from './dialect/libvirt-snapshot.js'
@@ -54,11 +52,6 @@ const childrenBy = (snapshots: Iterable<Snapshot>, parentOf: (snapshot: Snapshot
   return children
 }
 
-const recordedParent = ({ recorded }: Snapshot): string | undefined => {
-  const parent = recorded && childOf(recorded, 'parent')
-  return parent && textOf(childOf(parent, 'name'))
-}
-
 /** Gives the children of one snapshot to its parent. */
 const adopt = (
   { snapshots, children }: { readonly snapshots: Map<string, Snapshot>; readonly children: Children },
@@ -79,7 +72,7 @@ const adopt = (
 
 /** What libvirt does to the records of others when it forgets a snapshot. */
 const unrecord = (snapshots: Map<string, Snapshot>, gone: Snapshot, children: Children): void => {
-  const parent = recordedParent(gone)
+  const parent = recordedParent(gone.recorded)
   adopt({ snapshots, children }, { gone: gone.name, parent }, (child) =>
     child.recorded === undefined ? child : { ...child, recorded: withRecordedParent(child.recorded, parent) },
   )
@@ -93,7 +86,10 @@ export const forgotten = (machine: Machine, names: ReadonlyArray<string>, via: P
   const snapshots = new Map<string, Snapshot>(machine.snapshots)
   const all = Array.from(snapshots.values())
   const recorded = via === 'libvirt' ? all.filter((one) => one.recorded !== undefined) : []
-  const trees = { real: childrenBy(all, ({ parent }) => parent), recorded: childrenBy(recorded, recordedParent) }
+  const trees = {
+    real: childrenBy(all, ({ parent }) => parent),
+    recorded: childrenBy(recorded, (one) => recordedParent(one.recorded)),
+  }
   let { current } = machine
   const drafts: Array<Draft> = []
   for (const name of names) {
@@ -150,8 +146,9 @@ export const successorsOf = (plans: ReadonlyArray<Plan>, machine: Machine): Succ
   const paths = new Map<string, string>()
   for (const plan of plans) {
     const { disk } = plan.before
-    for (const { name, location } of plan.before.images.values()) {
-      paths.set(`${disk}\0${name}`, normalPath(locationString(location)))
+    for (const image of plan.before.images.values()) {
+      const { name } = image
+      paths.set(`${disk}\0${name}`, placeOf(image))
       const heir = plan.after.images.has(name) ? undefined : heirOf(plan, name)
       if (heir !== undefined) heirs.set(`${disk}\0${name}`, `${disk}\0${heir}`)
     }

@@ -52,10 +52,10 @@ export const assumptionsOfRevert = (
 ): ReadonlyArray<MachineAssumption> => {
   const { job, disks, detached } = outcome
   const { machine, host, snapshot } = job
-  const off = machine.state === 'shut-off' && host.via === 'libvirt' && host.managedSave === undefined
+  const unseen = host.via === 'libvirt' && host.managedSave === undefined
   const domain = machine.name
   return [
-    ...(off ? [{ _tag: 'NoManagedSave', domain } as const] : []),
+    ...(unseen ? [{ _tag: 'NoManagedSave', domain } as const] : []),
     ...(job.guest === 'shut-off' ? [] : [{ _tag: 'Starts', domain } as const]),
     ...(detached.length === 0 ? [] : [{ _tag: 'DiskGone', snapshot: snapshot.name, disks: detached } as const]),
     ...job.deleted.flatMap(({ name, memory }): ReadonlyArray<MachineAssumption> =>

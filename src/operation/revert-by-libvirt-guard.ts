@@ -42,16 +42,21 @@ const misplaced = ({ machine, outside, inside }: RevertJob, predicted: LibvirtRe
   const wrong = inside.filter(({ chain, image }) => !samePath(loaded.get(chain.disk), locationString(image.location)))
   const moved = Array.from(machine.disks.values()).filter((chain) => {
     const source = sources.get(chain.disk)
-    return (
-      source !== undefined &&
-      !made.has(chain.disk) &&
-      !samePath(source.path, locationString(activeImage(chain).location))
-    )
+    const stays = source !== undefined && !made.has(chain.disk) && !loaded.has(chain.disk)
+    return stays && !samePath(source.path, locationString(activeImage(chain).location))
   })
   return [...[...missed, ...wrong].map(({ chain }) => chain.disk), ...moved.map(({ disk }) => disk)]
 }
 
 const listed = (disks: ReadonlyArray<string>): string => `disk${disks.length > 1 ? 's' : ''} ${disks.join(', ')}`
+
+/** An internal snapshot that is loaded into another image than the guest reads leaves that one to nobody. */
+const leftWhy = ({ inside }: RevertJob): string | undefined => {
+  const left = inside.flatMap(({ chain, image }) => (image.name === chain.active ? [] : [chain.disk]))
+  return left.length === 0
+    ? undefined
+    : `${listed(left)} would change to another image, and leave the one it has behind`
+}
 
 /** What libvirt would do otherwise than asked, where it would. */
 const differsWhy = (job: RevertJob, predicted: LibvirtRevert): string | undefined => {
@@ -66,17 +71,33 @@ const differsWhy = (job: RevertJob, predicted: LibvirtRevert): string | undefine
   return definition === 'changed' ? 'it brings the whole definition back as it was taken' : undefined
 }
 
-/** True for what the caller has given up: what the guest wrote since the last snapshot. */
-const isGivenUp = ({ machine, request }: RevertJob, { snapshot, disk, image }: Loss): boolean =>
-  request.present === 'discard' && snapshot === undefined && machine.disks.get(disk)?.active === image
+/** True where the active image of a disk goes or is written over, and is not left behind without its backing file. */
+const presentGoes = ({ machine }: RevertJob, predicted: LibvirtRevert, disk: string): boolean => {
+  const chain = machine.disks.get(disk)
+  const place = chain === undefined ? undefined : locationString(activeImage(chain).location)
+  const loaded = predicted.inside.flatMap((one) => (one.disk === disk ? [one.path] : []))
+  return place !== undefined && [...predicted.unlinked, ...loaded].some((path) => samePath(path, place))
+}
+
+/** What the caller has given up: what the guest wrote since the last snapshot. */
+const isGivenUp =
+  (job: RevertJob, predicted: LibvirtRevert) =>
+  ({ snapshot, disk, image }: Loss): boolean =>
+    job.request.present === 'discard' &&
+    snapshot === undefined &&
+    job.machine.disks.get(disk)?.active === image &&
+    presentGoes(job, predicted, disk)
 
 /** Refuses what libvirt would do otherwise than asked, and what it would lose. */
 export const doneByLibvirt = (job: RevertJob, predicted: LibvirtRevert): MachineRefusal | undefined => {
   const facts = { function: revertFunction, snapshot: job.snapshot.name }
-  const differs = differsWhy(job, predicted)
-  if (differs !== undefined) return refuseMachine({ _tag: 'LibvirtDiffers', ...facts, why: differs }, otherHow(job))
-  const lost = lossesOfRevert(job.machine, predicted).filter((loss) => !isGivenUp(job, loss))
-  if (!isNonEmpty(lost)) return undefined
+  const unlike = (why: string | undefined): MachineRefusal | undefined =>
+    why === undefined ? undefined : refuseMachine({ _tag: 'LibvirtDiffers', ...facts, why }, otherHow(job))
+  const differs = unlike(differsWhy(job, predicted))
+  if (differs !== undefined) return differs
+  const givenUp = isGivenUp(job, predicted)
+  const lost = lossesOfRevert(job.machine, predicted).filter((loss) => !givenUp(loss))
+  if (!isNonEmpty(lost)) return unlike(leftWhy(job))
   const first: ReadonlyArray<MachineAlternative> = lost.every(({ snapshot }) => snapshot === undefined)
     ? [{ _tag: 'TakeFirst' }]
     : []

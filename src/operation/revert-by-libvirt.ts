@@ -20,6 +20,7 @@ import type { LibvirtRevert } from './libvirt-revert.js'
 import { imageAt } from './libvirt-tree.js'
 import { withoutNodes } from './live.js'
 import { withLiveChain } from './machine-definition.js'
+import { recordsAssumption } from './machine-guard.js'
 import { assemble } from './machine-lane.js'
 import { askedOfLibvirt, doneByLibvirt, otherHow } from './revert-by-libvirt-guard.js'
 import { revertFeatures } from './revert-guard.js'
@@ -81,6 +82,10 @@ const partOf = ({ before, after, made, gone, loaded }: OwnDisk): ReadonlyArray<D
   return [{ before, after, contents, fates: fatesOf(before, after, marks) }]
 }
 
+/** libvirt keeps a transient domain over a revert, with its snapshots, and defines none. */
+const isTransient = ({ definitions }: Machine): boolean =>
+  definitions !== undefined && definitions.persistent === undefined
+
 const machineAfter = (
   { machine, snapshot }: RevertJob,
   disks: ReadonlyArray<OwnDisk>,
@@ -88,6 +93,7 @@ const machineAfter = (
 ): Machine => {
   const { definition, records, guest } = predicted
   const live = disks.reduce((domain, { after }) => withLiveChain(domain, after), definition)
+  const persistent = isTransient(machine) ? undefined : definition
   const snapshots = Array.from(
     machine.snapshots.values(),
     (one) => [one.name, { ...one, recorded: records.get(one.name) }] as const,
@@ -95,7 +101,7 @@ const machineAfter = (
   return withMachine(machine, {
     state: guest,
     disks: new Map(disks.map(({ after }) => [after.disk, after])),
-    definitions: { persistent: definition, live: guest === 'shut-off' ? undefined : live },
+    definitions: { persistent, live: guest === 'shut-off' ? undefined : live },
     snapshots: new Map(snapshots),
     current: snapshot.name,
   })
@@ -113,12 +119,11 @@ const assumptionsFor = (
   const { memory } = snapshot
   const domain = machine.name
   const detached = goneDisks(job, after)
-  const saved = host.managedSave === undefined && machine.state === 'shut-off'
   return [
     ...(request.seconds === undefined || job.outside.length === 0
       ? []
       : [{ _tag: 'ClockReads', seconds: request.seconds } as const]),
-    ...(saved ? [{ _tag: 'NoManagedSave', domain } as const] : []),
+    ...(host.managedSave === undefined ? [{ _tag: 'NoManagedSave', domain } as const] : []),
     ...(loadsMemory(job) && memory._tag === 'External'
       ? [{ _tag: 'MemoryFile', snapshot: snapshot.name, path: memory.path } as const]
       : []),
@@ -155,7 +160,7 @@ const planOf = (job: RevertJob, predicted: LibvirtRevert): MachinePlan => {
     consistency: undefined,
     unlinked: [],
     requires: revertFeatures(job),
-    assumes: assumptionsFor(job, disks, after),
+    assumes: [...assumptionsFor(job, disks, after), ...recordsAssumption(after, job.host)],
   }
 }
 

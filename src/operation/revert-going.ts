@@ -2,17 +2,15 @@ import { withImages } from '../model/chain.js'
 import type { Chain } from '../model/chain.js'
 import { knownReaders } from '../model/image.js'
 import type { Image } from '../model/image.js'
-import { imageOfDisk } from '../model/snapshot.js'
+import { frozenIn, imageOfDisk } from '../model/snapshot.js'
+import type { GoingInside } from './inside-name.js'
 import { unreadAmong } from './remove-images.js'
 import type { RevertJob } from './revert-job.js'
 
 /** The images that a caller has given up: the active one where the present is discarded, and what deleted snapshots had frozen. */
 const givenUp = ({ request, outside, deleted }: RevertJob, { disk, active }: Chain): ReadonlyArray<string> => {
   const goesBack = outside.some(({ chain }) => chain.disk === disk)
-  const frozen = deleted.flatMap(({ disks }) => {
-    const own = disks.get(disk)
-    return own?.mode === 'external' && own.frozen !== undefined ? [own.frozen] : []
-  })
+  const frozen = deleted.flatMap((one) => frozenIn(one, disk) ?? [])
   return [...(request.present === 'discard' && goesBack ? [active] : []), ...frozen]
 }
 
@@ -44,19 +42,13 @@ export const goingImages = (job: RevertJob, before: Chain, after: Chain): Readon
   return unreadAmong(after, new Set(free)).flatMap((name) => before.images.get(name) ?? [])
 }
 
-/** An internal snapshot that goes while its image stays. */
-export interface GoingInside {
-  readonly image: Image
-  readonly name: string
-}
-
 /** The internal snapshots of a disk that go while their images stay. */
 export const goingSnapshots = (job: RevertJob, chain: Chain): ReadonlyArray<GoingInside> =>
   Array.from(chain.images.values()).flatMap((image) =>
     knownReaders(image).length > 0
       ? []
       : goingInside(job, chain.disk, image).flatMap((name) =>
-          image.internalSnapshots.some((one) => one.name === name) ? [{ image, name }] : [],
+          image.internalSnapshots.some((one) => one.name === name) ? [{ disk: chain.disk, image, name }] : [],
         ),
   )
 

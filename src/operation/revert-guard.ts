@@ -1,22 +1,19 @@
 import { isNonEmpty } from 'fp-ts/lib/ReadonlyArray.js'
 
 import type { Feature } from '../call/capability.js'
-import type { Chain } from '../model/chain.js'
 import { activeImage, overlaysOf } from '../model/chain-query.js'
-import { normalPath } from '../model/header.js'
+import { normalPath, placeOf } from '../model/header.js'
 import { knownReaders } from '../model/image.js'
-import type { Image } from '../model/image.js'
-import { locationString } from '../model/location.js'
 import { recordedSources, sourcesOfDomain } from '../model/record.js'
-import { imageOfDisk } from '../model/snapshot.js'
+import { frozenIn, imageOfDisk } from '../model/snapshot.js'
 import type { Snapshot } from '../model/snapshot.js'
 import type { XmlElement } from '../model/xml.js'
 import { refuseMachine } from '../plan/machine-refusal.js'
 import type { Loss, MachineRefusal } from '../plan/machine-refusal.js'
 import { refuse } from '../plan/refusal.js'
 import { isHalfDeleted } from './deletion-mark.js'
-import { definitionGuard as unmendableGuard, removalGuard } from './guard-live.js'
-import { featureGuard, machineJobGuard, savedGuard, viaGuard } from './machine-guard.js'
+import { definitionGuard as unmendableGuard } from './guard-live.js'
+import { featureGuard, machineJobGuard, viaGuard } from './machine-guard.js'
 import { howToRevert, loadsMemory, offlineHypervisor } from './revert-job.js'
 import type { HeldDisk, RevertJob } from './revert-job.js'
 
@@ -82,6 +79,15 @@ const goneGuard: RevertGuard = (job) => {
     : refuseMachine({ _tag: 'NothingSelected' })
 }
 
+/**
+ * Refuses a domain that would resume a saved state at its next start. One that runs has such a state too, where libvirt has
+ * loaded a snapshot's memory over it.
+ */
+const savedGuard: RevertGuard = ({ machine, host }) =>
+  host.via === 'libvirt' && host.managedSave === 'present'
+    ? refuseMachine({ _tag: 'ManagedSavePresent', domain: machine.name })
+    : undefined
+
 /** Refuses names of new images for disks that get none. */
 const askedGuard: RevertGuard = ({ request, outside }) => {
   const disk = Array.from(request.overlays?.keys() ?? []).find(
@@ -118,7 +124,7 @@ const unfitStay = ({ machine, outside }: RevertJob, persistent: XmlElement): str
   for (const chain of machine.disks.values()) {
     const source = sources.get(chain.disk)
     if (source === undefined) return `the persistent definition has no disk ${chain.disk}, and a restart takes it away`
-    const active = normalPath(locationString(activeImage(chain).location))
+    const active = placeOf(activeImage(chain))
     const stays = !outside.some((held) => held.chain.disk === chain.disk)
     if (stays && (source.path === undefined || normalPath(source.path) !== active))
       return `the persistent definition has another image for disk ${chain.disk}`
@@ -147,10 +153,9 @@ const definitionGuard: RevertGuard = (job) => {
 const shownThrough = (job: RevertJob, { chain, image }: HeldDisk): ReadonlyArray<Loss> => {
   const above = new Set<string>([image.name])
   for (const name of above) for (const overlay of overlaysOf(chain, name)) above.add(overlay.name)
-  const points = Array.from(job.machine.snapshots.values()).flatMap(({ name, disks }): ReadonlyArray<Loss> => {
-    const disk = disks.get(chain.disk)
-    const held = disk?.mode === 'external' ? disk.frozen : undefined
-    return held !== undefined && above.has(held) ? [{ snapshot: name, disk: chain.disk, image: held }] : []
+  const points = Array.from(job.machine.snapshots.values()).flatMap((one): ReadonlyArray<Loss> => {
+    const held = frozenIn(one, chain.disk)
+    return held !== undefined && above.has(held) ? [{ snapshot: one.name, disk: chain.disk, image: held }] : []
   })
   return above.has(chain.active) ? [...points, { snapshot: undefined, disk: chain.disk, image: chain.active }] : points
 }
@@ -200,24 +205,13 @@ const ambiguousGuard: RevertGuard = ({ inside, snapshot: { name }, host }) => {
   return undefined
 }
 
-/** Refuses to remove files by relative paths. */
-export const goingGuard = (
-  disks: ReadonlyArray<{ readonly before: Chain; readonly going: ReadonlyArray<Image> }>,
-): MachineRefusal | undefined => {
-  for (const { before, going } of disks) {
-    const refusal = removalGuard({ leftovers: 'remove' }, going)
-    if (refusal !== undefined) return refuseMachine({ _tag: 'DiskRefused', disk: before.disk, refusal })
-  }
-  return undefined
-}
-
 /** What is asked of every revert, in this order. */
 export const commonGuards: ReadonlyArray<RevertGuard> = [
   stateGuard,
   reachGuard,
   (job) => featureGuard(job.host, features(job)),
   ({ host, machine }) => machineJobGuard(host, machine.disks.keys()),
-  ({ host, machine }) => savedGuard(machine, host),
+  savedGuard,
   goneGuard,
   askedGuard,
   memoryGuard,

@@ -1,9 +1,8 @@
 import { withImages } from '../model/chain.js'
 import type { Chain } from '../model/chain.js'
 import { activeImage } from '../model/chain-query.js'
-import { normalPath } from '../model/header.js'
+import { normalPath, placeOf } from '../model/header.js'
 import type { Image } from '../model/image.js'
-import { locationString } from '../model/location.js'
 import { withMachine } from '../model/machine.js'
 import type { Definitions, Machine } from '../model/machine.js'
 import { recordedSources, sourcesOfDomain, withoutRevertDisks } from '../model/record.js'
@@ -13,10 +12,10 @@ import type { XmlElement } from '../model/xml.js'
 import type { DiskPart } from '../plan/machine-plan.js'
 import { fatesOf } from './fates.js'
 import type { Mark } from './fates.js'
+import type { GoingInside } from './inside-name.js'
 import { withoutNodes } from './live.js'
 import { withLiveChain, withPlainSource } from './machine-definition.js'
 import { goingImages, goingSnapshots, withoutGoing } from './revert-going.js'
-import type { GoingInside } from './revert-going.js'
 import { definitionTaken } from './revert-guard.js'
 import type { RevertJob } from './revert-job.js'
 import type { NewActive } from './revert-place.js'
@@ -120,11 +119,7 @@ const definitionsAfter = (
 
 /** What takes the place of files that go, in records of a disk that holds nothing: the image that the guest has now. */
 const successorsOf = (disks: ReadonlyArray<RevertedDisk>): Successors =>
-  new Map(
-    disks.flatMap(({ after, going }) =>
-      going.map((image) => [normalPath(locationString(image.location)), activeImage(after)] as const),
-    ),
-  )
+  new Map(disks.flatMap(({ after, going }) => going.map((image) => [placeOf(image), activeImage(after)] as const)))
 
 const namesAny = (record: XmlElement, gone: Successors): boolean =>
   (['domain', 'inactiveDomain'] as const).some((of) =>

@@ -12,7 +12,8 @@ import { outsideGuard } from './outside-guard.js'
 import { assemble } from './machine-lane.js'
 import type { RevertRequest } from './machine-request.js'
 import { assumptionsOfRevert } from './revert-assumption.js'
-import { commonGuards, goingGuard, handGuards, revertFeatures } from './revert-guard.js'
+import { goingGuard } from './revert-going-guard.js'
+import { commonGuards, handGuards, revertFeatures } from './revert-guard.js'
 import type { RevertGuard } from './revert-guard.js'
 import { howToRevert, revertJob } from './revert-job.js'
 import type { RevertJob } from './revert-job.js'
@@ -55,7 +56,7 @@ const byHand = (job: RevertJob): E.Either<MachineRefusal, MachinePlan> =>
     E.flatMap(placeActives),
     E.map((actives) => settleRevert(job, actives)),
     E.flatMap((outcome) => {
-      const refusal = goingGuard(outcome.disks)
+      const refusal = goingGuard(job, outcome.disks)
       return refusal === undefined ? E.right(planOf(outcome)) : E.left(refusal)
     }),
   )
@@ -79,7 +80,8 @@ const byHand = (job: RevertJob): E.Either<MachineRefusal, MachinePlan> =>
  * `JobActive`, `ManagedSavePresent`, `PointGone` (lost too where libvirt has begun to delete the snapshot and not ended),
  * `NothingSelected`, `DiskNotFound`, `NotThisWay` (memory by hand), `DiskRefused` (an internal snapshot whose name is the id of
  * another one). By hand `RecordMissing`, `NotThisWay` and `DiskRefused` (the definition), `PointsLost` and `DiskRefused` (internal
- * snapshots), and for one disk after the other `DiskRefused`, `PointsLost` (in place), `PathTaken`; then `DiskRefused` (removals).
+ * snapshots), and for one disk after the other `DiskRefused`, `PointsLost` (in place), `PathTaken`; then `DiskRefused` (removals, also of one of several internal snapshots of a name),
+ * `PointGone` (a snapshot that stays is lost, and what goes may hold it), `NotThisWay` (memory with a relative path).
  * Through libvirt's own function `NotThisWay`, `LibvirtRefuses`, `LibvirtDiffers`, `LibvirtLoses`. At last `PointsLost` (an image
  * that a snapshot has for a disk that the machine no longer has, or that the definition of then would have the guest write).
  *

@@ -1,10 +1,10 @@
 import type { Chain } from '../model/chain.js'
 import { activeImage, path as pathOf } from '../model/chain-query.js'
-import { normalPath } from '../model/header.js'
+import { normalPath, placeOf } from '../model/header.js'
 import type { Image } from '../model/image.js'
-import { locationString } from '../model/location.js'
 import type { Machine } from '../model/machine.js'
 import {
+  hasDeletionMark,
   recordedDisks,
   recordedSources,
   withRecordedOverlay,
@@ -16,10 +16,8 @@ import type { RecordedSource } from '../model/record.js'
 import { imageOfDisk } from '../model/snapshot.js'
 import type { Snapshot } from '../model/snapshot.js'
 import type { XmlElement } from '../model/xml.js'
-import { xmlText } from '../model/xml.js'
+import { childOf, xmlText } from '../model/xml.js'
 import { imageAt } from './libvirt-tree.js'
-
-const placeOf = (image: Pick<Image, 'location'>): string => normalPath(locationString(image.location))
 
 /** What became of images that have gone: by the path that a record may name, the image that shows the same now. */
 export type Successors = ReadonlyMap<string, Image>
@@ -104,13 +102,35 @@ const withTrueOverlays = (record: XmlElement, machine: Machine): XmlElement => {
     return chain !== undefined && placeOf(activeImage(chain)) !== path
   })
   if (wrong.length === 0) return record
-  let mended = withoutRevertDisks(record)
+  const plain = withoutRevertDisks(record)
+  let mended = plain
   for (const [target, chain] of machine.disks) mended = withRecordedOverlay(mended, target, activeImage(chain))
-  return mended
+  return hasDeletionMark(record) ? withRevertDisksOf(plain, mended) : mended
 }
 
 /**
- * What libvirt should have written down of a snapshot, given what it has: its parent, the images that hold it, and, where it
+ * A record that notes down the disks of another one for the next revert, as libvirt's own revert does, and keeps its own: a mark of
+ * a deletion that has not ended says, with the overlay beside it, which snapshot is half written over.
+ */
+const withRevertDisksOf = (record: XmlElement, other: XmlElement): XmlElement => {
+  const noted = childOf(other, 'disks')
+  const children = record.children.flatMap((child) =>
+    typeof child === 'object' && child.name === 'disks' && noted !== undefined
+      ? [child, { ...noted, name: 'revertDisks' }]
+      : [child],
+  )
+  return { ...record, children }
+}
+
+/** The nearest ancestor that libvirt has a record of: it refuses a parent that it does not know. */
+const recordedAncestor = ({ snapshots }: Machine, { parent }: Snapshot): string | undefined => {
+  let at = parent
+  while (at !== undefined && snapshots.get(at)?.recorded === undefined) at = snapshots.get(at)?.parent
+  return at
+}
+
+/**
+ * What libvirt should have written down of a snapshot, given what it has: its parent there, the images that hold it, and, where it
  * is the current one, the overlays that libvirt may unlink.
  */
 export const trueRecord = (
@@ -118,7 +138,7 @@ export const trueRecord = (
   at: { readonly machine: Machine; readonly gone: Successors },
 ): XmlElement | undefined => {
   if (snapshot.recorded === undefined) return undefined
-  const parented = withRecordedParent(snapshot.recorded, snapshot.parent)
+  const parented = withRecordedParent(snapshot.recorded, recordedAncestor(at.machine, snapshot))
   const placed = withTrueSources(parented, snapshot, at)
   return at.machine.current === snapshot.name ? withTrueOverlays(placed, at.machine) : placed
 }

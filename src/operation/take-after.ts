@@ -35,6 +35,9 @@ const diskOf = (taken: TakenDisk): SnapshotDisk => {
   }
 }
 
+const recordedCurrent = ({ snapshots, current }: Machine): SnapshotName | undefined =>
+  current !== undefined && snapshots.get(current)?.recorded !== undefined ? current : undefined
+
 const snapshotOf = ({ job, disks }: TakeOutcome): Snapshot => {
   const { machine, request, others, memory, host } = job
   const left = others.map((disk): readonly [string, SnapshotDisk] => [disk, { mode: 'no' }])
@@ -48,7 +51,9 @@ const snapshotOf = ({ job, disks }: TakeOutcome): Snapshot => {
     disks: new Map([...disks.map((taken): readonly [string, SnapshotDisk] => [taken.disk, diskOf(taken)]), ...left]),
     recorded: undefined,
   }
-  return host.via === 'libvirt' ? { ...snapshot, recorded: recordTaken(machine, snapshot, disks) } : snapshot
+  if (host.via !== 'libvirt') return snapshot
+  // libvirt knows of no snapshot that it has no record of: what it then takes has no parent there.
+  return { ...snapshot, recorded: recordTaken(machine, { ...snapshot, parent: recordedCurrent(machine) }, disks) }
 }
 
 /** The snapshots with the new one, which is the current one; what libvirt has noted down for the next revert goes. */

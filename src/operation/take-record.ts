@@ -1,12 +1,5 @@
 import type { Definitions, Machine } from '../model/machine.js'
-import {
-  elementsOf,
-  recordedDisks,
-  recordedSources,
-  sourceElement,
-  sourcesOfDomain,
-  withChildren,
-} from '../model/record.js'
+import { elementsOf, recordedSources, sourceElement, sourcesOfDomain, textOf, withChildren } from '../model/record.js'
 import type { Snapshot } from '../model/snapshot.js'
 import { childOf, element } from '../model/xml.js'
 import type { XmlElement } from '../model/xml.js'
@@ -73,15 +66,28 @@ const inactiveLive = (live: XmlElement, persistent: XmlElement): XmlElement => {
 const storedTo = (of: XmlElement, depth: number): XmlElement =>
   withChildren(of, 'backingStore', (below) => (depth > 0 ? storedTo(below, depth - 1) : undefined))
 
+/** True of an overlay that was made while no guest ran, when a snapshot was taken then, or at a revert, which names it by the clock. */
+const isMadeOffline = (record: XmlElement | undefined, overlay: string | undefined): boolean => {
+  const state = record && textOf(childOf(record, 'state'))
+  return state === 'shutoff' || (state === 'disk-snapshot' && /\.\d{10}$/.test(overlay ?? ''))
+}
+
 /**
  * The live definition of a transient domain in its inactive form. Nothing in it tells what libvirt was given from what it found
- * by probing, but what its last snapshot froze, and had stored, it was given.
+ * by probing, but what its last snapshot froze, and had stored, it was given, and all that has been laid over that since; but
+ * for what an overlay lies on that was made offline, where nothing was stored below.
  */
 const inactiveTransient = (live: XmlElement, { snapshots, current }: Machine): XmlElement => {
   const record = current === undefined ? undefined : snapshots.get(current)?.recorded
-  const [overlays, frozen, now] = [recordedDisks(record, 'disks'), recordedSources(record), sourcesOfDomain(live)]
-  const given = (target: string): number =>
-    samePath(overlays.get(target)?.path, now.get(target)?.path) ? 1 + (frozen.get(target)?.below.length ?? 0) : 0
+  const [frozen, now] = [recordedSources(record), sourcesOfDomain(live)]
+  const given = (target: string): number => {
+    const [held, source] = [frozen.get(target), now.get(target)]
+    const paths = source === undefined ? [] : [source.path, ...source.below.map(({ path }) => path)]
+    const at = paths.findIndex((path) => samePath(path, held?.path))
+    if (held === undefined || at < 0) return 0
+    const { length } = held.below
+    return at > 0 && length === 0 && isMadeOffline(record, paths[at - 1]) ? at - 1 : at + length
+  }
   const plain = withoutAttribute(inactiveForm(live), 'id')
   return withChildren(plain, 'devices', (devices) =>
     withChildren(devices, 'disk', (disk) => storedTo(disk, given(targetOf(disk)))),

@@ -2,6 +2,7 @@ import { activeImage } from '../model/chain-query.js'
 import { isEncrypted } from '../model/image.js'
 import { refuseMachine } from '../plan/machine-refusal.js'
 import type { MachineAlternative, MachineRefusal } from '../plan/machine-refusal.js'
+import { memoryPathGuard } from './memory-files.js'
 import { disksTaken } from './take-job.js'
 import type { TakeJob } from './take-job.js'
 
@@ -52,9 +53,10 @@ const freezeGuard: WayGuard = (job) => {
 }
 
 const fileGuard: WayGuard = (job) => {
-  const { memory, overlays } = job
-  if (memory._tag === 'External' && !memory.path.startsWith('/'))
-    return refused(job, `the path of the memory, ${JSON.stringify(memory.path)}, is not absolute`)
+  const { memory, overlays, host } = job
+  const files = memory._tag === 'External' ? [memory.path] : []
+  const relative = memoryPathGuard(files, { via: host.via, instead: [] })
+  if (relative !== undefined) return relative
   const unnamed = Array.from(overlays).find(([, overlay]) => overlay === undefined)
   return unnamed === undefined
     ? undefined

@@ -51,6 +51,7 @@ export type MachineAlternative =
   | { readonly _tag: 'TakeFirst' }
   | { readonly _tag: 'CarryMetadata' }
   | { readonly _tag: 'KeepPresent' }
+  | { readonly _tag: 'KeepMemory' }
   | { readonly _tag: 'Quiesce'; readonly quiesce: 'prefer' | 'no' }
   | { readonly _tag: 'UseAnotherName'; readonly taken: ReadonlyArray<string> }
   | { readonly _tag: 'Via'; readonly via: Hypervisor['via']; readonly guest: ReadonlyArray<GuestState> }

@@ -65,6 +65,7 @@ const ways: { readonly [T in keyof Alternatives]: (alternative: Alternatives[T])
   TakeFirst: () => 'take a snapshot of the present first',
   CarryMetadata: () => "have the records follow (`metadata: 'carry'`)",
   KeepPresent: () => "keep the present (`present: 'keep'`)",
+  KeepMemory: () => "keep the file of the memory (`memory: 'keep'`)",
   Quiesce: ({ quiesce }) => `ask for less (\`quiesce: '${quiesce}'\`)`,
   UseAnotherName: ({ taken }) => alternativeText({ _tag: 'UseAnotherName', taken }),
   Via: ({ via, guest }) => alternativeText({ _tag: 'Via', via, guest }),

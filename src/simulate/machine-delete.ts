@@ -52,13 +52,6 @@ const mendedRecords = (machine: MachineWorld, snapshot: SimSnapshot, merges: Rea
   return mended
 }
 
-/** A parent that loses a child takes what a revert had given it for its own overlays, whether it has other children or not. */
-const parentTakes = (machine: MachineWorld, { parent }: SimSnapshot): MachineWorld => {
-  const one = parent === undefined ? undefined : machine.snapshots.get(parent)
-  if (one?.revertDisks === undefined) return machine
-  return withSnapshot(machine, one.name, { disks: one.revertDisks, revertDisks: undefined })
-}
-
 const withoutMemory = (machine: MachineWorld, { memory }: SimSnapshot): MachineWorld => {
   if (memory._tag !== 'External') return machine
   const memoryFiles = new Map(machine.memoryFiles)
@@ -66,10 +59,8 @@ const withoutMemory = (machine: MachineWorld, { memory }: SimSnapshot): MachineW
   return { ...machine, memoryFiles }
 }
 
-const discarded = (machine: MachineWorld, snapshot: SimSnapshot, merges: ReadonlyArray<Merge>): MachineWorld => {
-  const left = forgotten(mendedRecords(withoutMemory(machine, snapshot), snapshot, merges), snapshot.name)
-  return parentTakes(left, snapshot)
-}
+const discarded = (machine: MachineWorld, snapshot: SimSnapshot, merges: ReadonlyArray<Merge>): MachineWorld =>
+  forgotten(mendedRecords(withoutMemory(machine, snapshot), snapshot, merges), snapshot.name)
 
 const mergedDown = (machine: MachineWorld, snapshot: SimSnapshot, meanwhile: Meanwhile): MachineOutcome =>
   pipe(
@@ -128,10 +119,7 @@ export const snapshotDelete = (
     return libvirtRefuses(`Domain snapshot not found: no domain snapshot with matching name '${name}'`)
   const extent = extentOf(call)
   const names = namedFor(machine, name, extent)
-  if (call.flags.includes('VIR_DOMAIN_SNAPSHOT_DELETE_METADATA_ONLY')) {
-    const left = allForgotten(machine, names)
-    return E.right(extent !== 'descendants' && isExternal(snapshot) ? parentTakes(left, snapshot) : left)
-  }
+  if (call.flags.includes('VIR_DOMAIN_SNAPSHOT_DELETE_METADATA_ONLY')) return E.right(allForgotten(machine, names))
   const refused = deletionRefusal(machine, snapshot, extent)
   if (refused !== undefined) return refused
   if (extent === 'itself' && isExternal(snapshot)) return deleteExternal(machine, snapshot, meanwhile)

@@ -7,7 +7,7 @@ import type { Fault } from './fault.js'
 import { textIn } from './libvirt-xml.js'
 import { inWorld, quitMachine, startMachine } from './machine-process.js'
 import type { MachineOutcome } from './machine-process.js'
-import { disksOfDomain } from './machine-record.js'
+import { disksOfDomain, readOnlyIn } from './machine-record.js'
 import { guestOf } from './machine-world.js'
 import type { MachineWorld } from './machine-world.js'
 import { bootReference } from './start.js'
@@ -26,7 +26,8 @@ export const defineDomain = (machine: MachineWorld, xml: XmlElement): MachineOut
   const same = disks.size === machine.worlds.size && Array.from(machine.worlds.keys()).every((disk) => disks.has(disk))
   if (!same) return unmodelled('a definition with other disks than the machine has')
   const definition = 'persistent' as const
-  let defined: MachineOutcome = E.right({ ...machine, domain: { ...domain, definition } })
+  const readOnly = readOnlyIn(xml)
+  let defined: MachineOutcome = E.right({ ...machine, domain: { ...domain, definition, readOnly } })
   for (const [disk, stored] of disks) {
     if (E.isLeft(defined)) return defined
     defined = inWorld(defined.right, disk, (world) =>

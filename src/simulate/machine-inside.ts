@@ -41,24 +41,38 @@ export const deletedInside = (machine: MachineWorld, name: string): MachineOutco
   )
 }
 
+/** Does something in the world of every disk that the snapshot has inside; one that it leaves out, a raw one say, stays as it is. */
+const inEveryInside = (machine: MachineWorld, { disks }: SimSnapshot, act: (world: World) => Outcome): MachineOutcome =>
+  inEveryWorld(machine, (world) => (disks.get(world.disk)?.mode === 'internal' ? act(world) : E.right(world)))
+
 /** Shut off: `qemu-img snapshot -a` on the image of every disk. Where that fails libvirt has nothing to say. */
-export const appliedInside = (machine: MachineWorld, { name }: SimSnapshot): MachineOutcome =>
+export const appliedInside = (machine: MachineWorld, snapshot: SimSnapshot): MachineOutcome =>
   pipe(
-    inEveryWorld(machine, (world) => performQemuImg(world, ['qemu-img', 'snapshot', '-a', name, world.boot.path])),
+    inEveryInside(machine, snapshot, (world) =>
+      performQemuImg(world, ['qemu-img', 'snapshot', '-a', snapshot.name, world.boot.path]),
+    ),
     E.orElse((fault): MachineOutcome =>
       fault._tag === 'Refused' ? libvirtRefuses('An error occurred, but the cause is unknown') : E.left(fault),
     ),
   )
 
+/** libvirt looks for the name in every image before QEMU loads any. */
+const checked = (world: World, name: string): Outcome => {
+  const inode = inodeOf(world, sourceNow(world).path)
+  const saved = inode === undefined ? [] : fileOf(world, inode).internalSnapshots
+  return saved.some((one) => one.name === name)
+    ? E.right(world)
+    : libvirtRefuses(`operation failed: image of disk '${world.disk}' does not have internal snapshot '${name}'`)
+}
+
 const load = (world: World, name: string): Outcome => {
   const inode = inodeOf(world, sourceNow(world).path)
   const saved = inode === undefined ? undefined : savedIn(world, inode, name)
-  const front = `operation failed: load of internal snapshot '${name}' job failed`
-  if (inode === undefined || saved === undefined)
-    return libvirtRefuses(`${front}: Snapshot '${name}' does not exist in one or more devices`)
+  if (inode === undefined || saved === undefined) return checked(world, name)
   return fileOf(world, inode).bitmaps.length > 0
     ? libvirtRefuses(
-        `${front}: Could not load snapshot '${name}' on '${world.qemu?.root ?? ''}': Device has active dirty bitmaps`,
+        `operation failed: load of internal snapshot '${name}' job failed: ` +
+          `Could not load snapshot '${name}' on '${world.qemu?.root ?? ''}': Device has active dirty bitmaps`,
       )
     : E.right(restoreLayer(world, inode, saved))
 }
@@ -66,11 +80,12 @@ const load = (world: World, name: string): Outcome => {
 /** With its memory: QEMU is started paused, loads everything, and goes on as it is to. */
 export const loadedInside = (
   machine: MachineWorld,
-  { name }: SimSnapshot,
+  snapshot: SimSnapshot,
   guest: 'running' | 'paused',
 ): MachineOutcome =>
   pipe(
     startedByLibvirt(machine, 'paused'),
-    E.flatMap((started) => inEveryWorld(started, (world) => load(world, name))),
-    E.map((loaded) => ({ ...mapWorlds(loaded, (world) => withProcess(world, { guest })), memory: name })),
+    E.flatMap((started) => inEveryInside(started, snapshot, (world) => checked(world, snapshot.name))),
+    E.flatMap((started) => inEveryInside(started, snapshot, (world) => load(world, snapshot.name))),
+    E.map((loaded) => ({ ...mapWorlds(loaded, (world) => withProcess(world, { guest })), memory: snapshot.name })),
   )

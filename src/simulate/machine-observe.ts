@@ -19,6 +19,29 @@ import type { World } from './world.js'
  *
  * Faults: as `fileView` has them; `Refused` where there is no such snapshot.
  *
+ * @example
+ * import { machine, parseChain, patternOfLayer } from 'backing-chain'
+ * import { insideView, machineWorldOf, performMachine } from 'backing-chain/simulate'
+ * import * as E from 'fp-ts/lib/Either.js'
+ * import { pipe } from 'fp-ts/lib/function.js'
+ *
+ * const world = pipe(
+ *   parseChain('v[aa] <- v.1[-b]^'),
+ *   E.flatMap(({ chain, contents }) =>
+ *     pipe(
+ *       machine({ name: 'vm', state: 'shut-off', disks: [chain] }),
+ *       E.flatMap((vm) => machineWorldOf(vm, new Map([['vda', contents]]))),
+ *     ),
+ *   ),
+ * )
+ * const saved = pipe(
+ *   world,
+ *   E.flatMap((of) => performMachine(of, { _tag: 'QemuImg', argv: ['qemu-img', 'snapshot', '-c', 'i1', '/images/v.1'] })),
+ * )
+ * const disk = E.isRight(saved) ? saved.right.worlds.get('vda') : undefined
+ * const seen = disk === undefined ? undefined : insideView(disk, '/images/v.1', 'i1')
+ * seen !== undefined && E.isRight(seen) ? patternOfLayer(seen.right) : seen // => 'ab'
+ *
  * @since 0.2.0
  */
 export const insideView = (world: World, path: string, snapshot: string): E.Either<Fault, Layer> =>
@@ -42,6 +65,23 @@ export const insideView = (world: World, path: string, snapshot: string): E.Eith
  * What the guest reads from each disk now; where it is shut off, what it would read after the next start. A disk that cannot be
  * started is left out.
  *
+ * @example
+ * import { machine, parseChain, patternOfLayer } from 'backing-chain'
+ * import { guestViews, machineWorldOf } from 'backing-chain/simulate'
+ * import * as E from 'fp-ts/lib/Either.js'
+ * import { pipe } from 'fp-ts/lib/function.js'
+ *
+ * const world = pipe(
+ *   parseChain('v[aa] <- v.1[-b]^'),
+ *   E.flatMap(({ chain, contents }) =>
+ *     pipe(
+ *       machine({ name: 'vm', state: 'shut-off', disks: [chain] }),
+ *       E.flatMap((vm) => machineWorldOf(vm, new Map([['vda', contents]]))),
+ *     ),
+ *   ),
+ * )
+ * E.isRight(world) ? Array.from(guestViews(world.right).values(), (shown) => patternOfLayer(shown)) : [] // => ['ab']
+ *
  * @since 0.2.0
  */
 export const guestViews = ({ worlds }: MachineWorld): ReadonlyMap<string, Layer> =>
@@ -55,6 +95,27 @@ export const guestViews = ({ worlds }: MachineWorld): ReadonlyMap<string, Layer>
 /**
  * What a program reads from an image on disk through its header, or with `snapshot` from an internal snapshot of it, wherever
  * the image is.
+ *
+ * @example
+ * import { machine, parseChain, patternOfLayer } from 'backing-chain'
+ * import { machineFileView, machineWorldOf } from 'backing-chain/simulate'
+ * import * as E from 'fp-ts/lib/Either.js'
+ * import { pipe } from 'fp-ts/lib/function.js'
+ *
+ * const world = pipe(
+ *   parseChain('v[aa] <- v.1[-b]^'),
+ *   E.flatMap(({ chain, contents }) =>
+ *     pipe(
+ *       machine({ name: 'vm', state: 'shut-off', disks: [chain] }),
+ *       E.flatMap((vm) => machineWorldOf(vm, new Map([['vda', contents]]))),
+ *     ),
+ *   ),
+ * )
+ * const seen = (path: string) => pipe(world, E.flatMap((of) => machineFileView(of, path)))
+ * const [below, absent] = [seen('/images/v'), seen('/images/no')]
+ * E.isRight(below) ? patternOfLayer(below.right) : below.left // => 'aa'
+ * E.isLeft(absent) && 'desc' in absent.left ? absent.left.desc : ''
+ * // => "Could not open '/images/no': No such file or directory"
  *
  * @since 0.2.0
  */
@@ -111,6 +172,34 @@ const listedDomain = (domain: ReadonlyMap<string, StoredDisk>): ReadonlyMap<stri
 
 /**
  * What libvirt would list of a machine's snapshots: to hold against what was predicted.
+ *
+ * @example
+ * import { machine, parseChain } from 'backing-chain'
+ * import type { XmlElement } from 'backing-chain'
+ * import { machineWorldOf, metadataOf } from 'backing-chain/simulate'
+ * import * as E from 'fp-ts/lib/Either.js'
+ * import { pipe } from 'fp-ts/lib/function.js'
+ *
+ * const xml = (name: string, attributes: XmlElement['attributes'], children: XmlElement['children']): XmlElement => ({
+ *   name,
+ *   attributes,
+ *   children,
+ * })
+ * const disks = [xml('disk', { name: 'vda', snapshot: 'internal' }, [])]
+ * const recorded = xml('domainsnapshot', {}, [xml('name', {}, ['monday']), xml('disks', {}, disks)])
+ * const snapshots = [{ name: 'monday', disks: [['vda', { mode: 'internal' }]] as const, recorded }]
+ * const world = pipe(
+ *   parseChain('v[aa]^'),
+ *   E.flatMap(({ chain, contents }) =>
+ *     pipe(
+ *       machine({ name: 'vm', state: 'shut-off', disks: [chain], snapshots, current: 'monday' }),
+ *       E.flatMap((vm) => machineWorldOf(vm, new Map([['vda', contents]]))),
+ *     ),
+ *   ),
+ * )
+ * const listed = E.isRight(world) ? metadataOf(world.right) : undefined
+ * listed?.current // => 'monday'
+ * Array.from(listed?.snapshots.get('monday')?.disks ?? []) // => [['vda', { mode: 'internal', path: undefined }]]
  *
  * @since 0.2.0
  */

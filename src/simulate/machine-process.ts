@@ -22,12 +22,34 @@ const ended = (machine: MachineWorld): MachineWorld => {
 /**
  * What is left of a machine after `kill -9` of QEMU: of every disk what {@link kill} leaves, and what libvirt has written down.
  *
+ * @example
+ * import { machine, parseChain, patternOfLayer } from 'backing-chain'
+ * import { guestViews, killMachine, machineWorldOf } from 'backing-chain/simulate'
+ * import * as E from 'fp-ts/lib/Either.js'
+ * import { pipe } from 'fp-ts/lib/function.js'
+ *
+ * const world = pipe(
+ *   parseChain('v[aa] <- v.1[-b]^'),
+ *   E.flatMap(({ chain, contents }) =>
+ *     pipe(
+ *       machine({ name: 'vm', state: 'running', disks: [chain] }),
+ *       E.flatMap((vm) => machineWorldOf(vm, new Map([['vda', contents]]))),
+ *     ),
+ *   ),
+ * )
+ * const killed = pipe(world, E.map(killMachine))
+ * E.isRight(killed) ? Array.from(killed.right.worlds.values(), ({ qemu }) => qemu) : [] // => [undefined]
+ * E.isRight(killed) ? Array.from(guestViews(killed.right).values(), (shown) => patternOfLayer(shown)) : [] // => ['ab']
+ *
  * @since 0.2.0
  */
 export const killMachine = (machine: MachineWorld): MachineWorld => ended(mapWorlds(machine, kill))
 
 /** What is left after QEMU has ended in order. */
 export const quitMachine = (machine: MachineWorld): MachineWorld => ended(mapWorlds(machine, quit))
+
+/** The same where libvirt has ended it only to start it again: also a transient domain is kept, with its snapshots. */
+export const stoppedMachine = (machine: MachineWorld): MachineWorld => ({ ...mapWorlds(machine, quit), frozen: false })
 
 /** What a fault of one disk is to the machine: where QEMU dies of it, it dies for all disks. */
 export const faultOfDisk = (machine: MachineWorld, disk: string, fault: Fault): Fault<MachineWorld> => {

@@ -23,6 +23,14 @@ export const disksOfDomain = (domain: XmlElement | undefined): ReadonlyMap<strin
   return found
 }
 
+/** The disks of a `<domain>` that nobody may write to: libvirt leaves them out of a snapshot inside all others. */
+export const readOnlyIn = (domain: XmlElement | undefined): ReadonlySet<string> =>
+  new Set(
+    childrenOf(childOf(domain, 'devices'), 'disk').flatMap((disk) =>
+      childOf(disk, 'readonly') === undefined ? [] : [childOf(disk, 'target')?.attributes['dev'] ?? ''],
+    ),
+  )
+
 const modes = ['external', 'internal', 'manual', 'no'] as const
 
 /** A disk of a snapshot as XML gives it, which may leave out what libvirt fills in. */

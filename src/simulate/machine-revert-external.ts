@@ -7,7 +7,7 @@ import { fileAt, inodeOf, keyOf, unlink } from './files.js'
 import { diskOf } from './libvirt-chain.js'
 import { overlayLive, overlayOffline, overlayRefusal } from './libvirt-snapshot.js'
 import { startedByLibvirt } from './machine-domain.js'
-import { countedTogether, inWorld, quitMachine } from './machine-process.js'
+import { countedTogether, inWorld, stoppedMachine } from './machine-process.js'
 import type { MachineOutcome } from './machine-process.js'
 import { derivedPath } from './machine-record.js'
 import { childrenIn } from './machine-tree.js'
@@ -100,7 +100,7 @@ const startedOr = (machine: MachineWorld, guest: 'running' | 'paused'): MachineO
     startedByLibvirt(machine, guest),
     E.orElse((fault): MachineOutcome =>
       fault._tag === 'Refused'
-        ? E.left({ _tag: 'Failed', by: 'libvirt', desc: fault.desc, world: quitMachine(machine) })
+        ? E.left({ _tag: 'Failed', by: 'libvirt', desc: fault.desc, world: stoppedMachine(machine) })
         : E.left(fault),
     ),
   )

@@ -8,7 +8,7 @@ import { startedByLibvirt } from './machine-domain.js'
 import { appliedInside, loadedInside } from './machine-inside.js'
 import { mapWorlds, guestOf, withSnapshot } from './machine-world.js'
 import type { MachineWorld, SimSnapshot, StoredDisk } from './machine-world.js'
-import { quitMachine } from './machine-process.js'
+import { stoppedMachine } from './machine-process.js'
 import type { MachineOutcome } from './machine-process.js'
 import { revertedOutside } from './machine-revert-external.js'
 import { isExternal } from './machine-tree.js'
@@ -66,7 +66,7 @@ const revertedInside = (machine: MachineWorld, snapshot: SimSnapshot, target: Ta
   )
 }
 
-/** A revert that fails leaves the guest off, for QEMU is killed first. */
+/** A revert that fails leaves the guest off, for QEMU is killed first; a transient domain stays there all the same. */
 const orStopped = (before: MachineWorld, stopped: MachineWorld, outcome: MachineOutcome): MachineOutcome => {
   if (E.isRight(outcome) || outcome.left._tag !== 'Refused' || guestOf(before) === 'shut-off') return outcome
   return E.left({ _tag: 'Failed', by: 'libvirt', desc: outcome.left.desc, world: stopped })
@@ -89,8 +89,7 @@ export const revert = (machine: MachineWorld, call: RevertCall): MachineOutcome 
     )
   const refused = refusal(machine, snapshot, call)
   if (refused !== undefined) return refused
-  if (machine.domain?.definition === 'transient') return unmodelled('a revert of a transient domain')
-  const stopped = quitMachine(machine)
+  const stopped = stoppedMachine(machine)
   const target = targetOf(snapshot, call)
   const then = configured(stopped, snapshot)
   const reverted = isExternal(snapshot)

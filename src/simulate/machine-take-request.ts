@@ -103,15 +103,19 @@ const mustBeInside = ({ disks }: Take): Refusal => {
   return other === undefined ? undefined : unsupported(`disk '${other[0]}' must use snapshot mode 'internal'`)
 }
 
+/** True where a disk that the guest can write to is not taken. */
+const leavesOut = ({ disks }: Take, readOnly: ReadonlySet<string>): boolean =>
+  Array.from(disks).some(([target, { mode }]) => mode === 'manual' || (mode === 'no' && !readOnly.has(target)))
+
 /** What libvirt says against the modes of all disks together. */
-const modesRefusal = (take: Take): Refusal => {
+const modesRefusal = (take: Take, domain: MachineWorld['domain']): Refusal => {
   const modes = new Set(Array.from(take.disks.values(), ({ mode }) => mode))
   const inside = modes.has('internal')
   if (take.memory._tag === 'None' && (modes.size === 0 || (modes.size === 1 && modes.has('no'))))
     return unsupported('nothing selected for snapshot')
   if (inside && modes.has('external'))
     return unsupported('mixing internal and external targets for a snapshot is not yet supported')
-  return (inside || take.memory._tag === 'Internal') && modes.size > 1
+  return (inside || take.memory._tag === 'Internal') && leavesOut(take, domain?.readOnly ?? new Set())
     ? unsupported('internal and full system snapshots require all disks to be selected for snapshot')
     : undefined
 }
@@ -173,7 +177,7 @@ export const takeRequested = (
     (mode === 'internal' && live ? mustBeInside(take) : undefined) ??
     collision(take.disks) ??
     disksRefusal(machine, take, diskOnly) ??
-    modesRefusal(take) ??
+    modesRefusal(take, machine.domain) ??
     E.right(take)
   )
 }

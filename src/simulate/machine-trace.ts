@@ -82,6 +82,29 @@ interface Recorder {
  *
  * Faults: as `guestWrite` has them; `GuestBlocked` too while its file systems are frozen.
  *
+ * @example
+ * import { layerOfPattern, machine, parseChain, patternOfLayer } from 'backing-chain'
+ * import { guestViews, machineWorldOf, machineWrite } from 'backing-chain/simulate'
+ * import * as E from 'fp-ts/lib/Either.js'
+ * import { pipe } from 'fp-ts/lib/function.js'
+ *
+ * const world = pipe(
+ *   parseChain('v[aa] <- v.1[-b]^'),
+ *   E.flatMap(({ chain, contents }) =>
+ *     pipe(
+ *       machine({ name: 'vm', state: 'running', disks: [chain] }),
+ *       E.flatMap((vm) => machineWorldOf(vm, new Map([['vda', contents]]))),
+ *     ),
+ *   ),
+ * )
+ * const [run] = layerOfPattern('c-').runs
+ * const written = pipe(
+ *   world,
+ *   E.flatMap((of) => (run === undefined ? E.right(of) : machineWrite(of, { disk: 'vda', run }))),
+ *   E.map((of) => Array.from(guestViews(of).values(), (layer) => patternOfLayer(layer))),
+ * )
+ * E.isRight(written) ? written.right : written.left // => ['cb']
+ *
  * @since 0.2.0
  */
 export const machineWrite = (machine: MachineWorld, { disk, run }: GuestWrite): MachineOutcome => {
@@ -176,6 +199,27 @@ const takeStep = (recorder: Recorder, machine: MachineWorld, step: MachineSimSte
  *
  * Ends at the first fault, which never is an exception, and takes the steps of `finally` that are due then.
  *
+ * @example
+ * import { machine, parseChain } from 'backing-chain'
+ * import { machineWorldOf, runMachine } from 'backing-chain/simulate'
+ * import * as E from 'fp-ts/lib/Either.js'
+ * import { pipe } from 'fp-ts/lib/function.js'
+ *
+ * const world = pipe(
+ *   parseChain('v[aa] <- v.1[-b]^'),
+ *   E.flatMap(({ chain, contents }) =>
+ *     pipe(
+ *       machine({ name: 'vm', state: 'shut-off', disks: [chain] }),
+ *       E.flatMap((vm) => machineWorldOf(vm, new Map([['vda', contents]]))),
+ *     ),
+ *   ),
+ * )
+ * const img = (...args: ReadonlyArray<string>) => ({ call: { _tag: 'QemuImg', argv: ['qemu-img', ...args] } }) as const
+ * const steps = [img('commit', '/images/v.1'), img('commit', '/images/no')]
+ * const trace = E.isRight(world) ? runMachine(world.right, steps) : undefined
+ * trace?.moments.map(({ step, what }) => `${step} ${what}`) // => ['0 before', '0 call']
+ * trace?.fault?.step // => 1
+ *
  * @since 0.2.0
  */
 export const runMachine = (
@@ -209,6 +253,29 @@ export const runMachine = (
 
 /**
  * The machine at the end of a run; after a fault, the last one before it.
+ *
+ * @example
+ * import { machine, parseChain, patternOfLayer } from 'backing-chain'
+ * import { endOfMachine, machineFileView, machineWorldOf, runMachine } from 'backing-chain/simulate'
+ * import * as E from 'fp-ts/lib/Either.js'
+ * import { pipe } from 'fp-ts/lib/function.js'
+ *
+ * const world = pipe(
+ *   parseChain('v[aa] <- v.1[-b]^'),
+ *   E.flatMap(({ chain, contents }) =>
+ *     pipe(
+ *       machine({ name: 'vm', state: 'shut-off', disks: [chain] }),
+ *       E.flatMap((vm) => machineWorldOf(vm, new Map([['vda', contents]]))),
+ *     ),
+ *   ),
+ * )
+ * const commit = { call: { _tag: 'QemuImg', argv: ['qemu-img', 'commit', '-d', '/images/v.1'] } } as const
+ * const end = pipe(
+ *   world,
+ *   E.flatMap((of) => machineFileView(endOfMachine(runMachine(of, [commit])), '/images/v')),
+ *   E.map((seen) => patternOfLayer(seen)),
+ * )
+ * E.isRight(end) ? end.right : end.left // => 'ab'
  *
  * @since 0.2.0
  */

@@ -5,7 +5,7 @@ import type { Chain } from '../model/chain.js'
 import type { Machine } from '../model/machine.js'
 import { keyOf } from './files.js'
 import { textIn } from './libvirt-xml.js'
-import { disksOfDomain, recordOf } from './machine-record.js'
+import { disksOfDomain, readOnlyIn, recordOf } from './machine-record.js'
 import type { MachineDomain, MachineWorld, SimSnapshot, StoredDisk } from './machine-world.js'
 import { worldOf } from './world-of.js'
 import type { Inside, WorldError } from './world-of.js'
@@ -35,8 +35,10 @@ export type MachineWorldError = WorldError | { readonly _tag: 'RecordUnreadable'
 
 const domainOf = ({ name, definitions }: Machine): MachineDomain | undefined => {
   if (definitions === undefined) return undefined
-  const uuid = textIn(definitions.persistent ?? definitions.live, 'uuid')
-  return { name, uuid, definition: definitions.persistent === undefined ? 'transient' : 'persistent' }
+  const { live, persistent } = definitions
+  const uuid = textIn(persistent ?? live, 'uuid')
+  const definition = persistent === undefined ? 'transient' : 'persistent'
+  return { name, uuid, definition, readOnly: readOnlyIn(live ?? persistent) }
 }
 
 const readOf = (of: Machine['snapshots'] extends ReadonlyMap<string, infer S> ? S : never): SimSnapshot | undefined =>
@@ -62,13 +64,39 @@ const memoryOf = ({ snapshots }: Machine): ReadonlyMap<string, string> =>
   )
 
 /**
- * What the live definition stores by itself cannot be told from what libvirt found: it is what the persistent one has, where there
- * is one and they agree, or else all of it.
+ * How many images below its source a transient domain has been given for a disk, or has got by overlays: what the current
+ * snapshot froze, with what was stored below, and all above. Of an overlay that was made with no guest running, libvirt stores what
+ * it lies on only if that had something stored below.
  */
-const declaring = (world: World, live: StoredDisk | undefined): World => {
-  const agree = world.boot.keeper === 'libvirt' && live !== undefined && keyOf(live.path) === keyOf(world.boot.path)
+const givenBelow = (live: StoredDisk, snapshot: SimSnapshot | undefined, frozen: StoredDisk | undefined): number => {
+  const paths = [live.path, ...live.backingStore.map(({ path }) => path).reverse()]
+  const at = frozen === undefined ? -1 : paths.findIndex((path) => keyOf(path) === keyOf(frozen.path))
+  if (frozen === undefined || at === -1) return 0
+  const overlay = paths[at - 1]
+  const reverted = snapshot?.state === 'disk-snapshot' && overlay !== undefined && /\.\d{10}$/.test(overlay)
+  const offline = overlay !== undefined && (snapshot?.state === 'shutoff' || reverted)
+  return offline && frozen.backingStore.length === 0 ? at - 1 : at + frozen.backingStore.length
+}
+
+const declaredOf = (machine: Machine, disk: string, live: StoredDisk): StoredDisk => {
+  if (machine.definitions?.persistent !== undefined) return live
+  const current = machine.current === undefined ? undefined : machine.snapshots.get(machine.current)
+  const snapshot = current && readOf(current)
+  const many = givenBelow(live, snapshot, snapshot?.domain?.get(disk))
+  return { ...live, backingStore: many === 0 ? [] : live.backingStore.slice(-many) }
+}
+
+/**
+ * What the live definition stores by itself cannot be told from what libvirt found: it is what the persistent one has, where they
+ * agree, or else all of it; of a transient domain, what has become of it since its last snapshot.
+ */
+const declaring = (world: World, machine: Machine): World => {
+  const live = disksOfDomain(machine.definitions?.live).get(world.disk)
+  const stored = disksOfDomain(machine.definitions?.persistent).get(world.disk)
+  const agree = stored !== undefined && live !== undefined && keyOf(live.path) === keyOf(stored.path)
   if (live === undefined || agree) return world
-  return withProcess(world, { declared: { keeper: world.boot.keeper, ...live, terminated: false } })
+  const declared = declaredOf(machine, world.disk, live)
+  return withProcess(world, { declared: { keeper: world.boot.keeper, ...declared, terminated: false } })
 }
 
 interface OneDisk {
@@ -91,7 +119,7 @@ const diskWorld = ({ machine, chain, contents, inside, numbersFrom }: OneDisk): 
   const stored = disksOfDomain(machine.definitions?.persistent).get(chain.disk)
   const booted = stored === undefined ? made.right : { ...made.right, boot: { ...made.right.boot, ...stored } }
   const declared = withProcess(booted, { declared: booted.boot })
-  return E.right(declaring(declared, disksOfDomain(machine.definitions?.live).get(chain.disk)))
+  return E.right(declaring(declared, machine))
 }
 
 /**
@@ -99,6 +127,27 @@ const diskWorld = ({ machine, chain, contents, inside, numbersFrom }: OneDisk): 
  * it, libvirt's own record of each snapshot as the machine gives it, and a file for each saved memory.
  *
  * `contents` says what each image stores, by disk. Refuses `ContentsWrongSize`, `RecordUnreadable`. Linear.
+ *
+ * @example
+ * import { machine, parseChain, patternOfLayer } from 'backing-chain'
+ * import { guestViews, machineWorldOf } from 'backing-chain/simulate'
+ * import * as E from 'fp-ts/lib/Either.js'
+ * import { pipe } from 'fp-ts/lib/function.js'
+ *
+ * const world = pipe(
+ *   parseChain('v[aa] <- v.1[-b]^'),
+ *   E.flatMap(({ chain, contents }) =>
+ *     pipe(
+ *       machine({ name: 'vm', state: 'shut-off', disks: [chain] }),
+ *       E.flatMap((vm) => machineWorldOf(vm, new Map([['vda', contents]]))),
+ *     ),
+ *   ),
+ * )
+ * const seen = pipe(
+ *   world,
+ *   E.map((of) => Array.from(guestViews(of), ([disk, shown]) => `${disk}: ${patternOfLayer(shown)}`)),
+ * )
+ * E.isRight(seen) ? seen.right : seen.left // => ['vda: ab']
  *
  * @since 0.2.0
  */

@@ -25,11 +25,12 @@ export interface MachineWorld {
   readonly agent: 'answers' | 'absent'
 }
 
-/** A libvirt domain. */
+/** A libvirt domain; `readOnly` has the targets of its disks that nobody may write to. */
 export interface MachineDomain {
   readonly name: string
   readonly definition: 'persistent' | 'transient'
   readonly uuid: string | undefined
+  readonly readOnly: ReadonlySet<string>
 }
 
 /** What a definition says of one disk: its source, and what it stores of the backing chain. */
@@ -89,6 +90,31 @@ export const diskWhere = (machine: MachineWorld, test: (world: World) => boolean
 /**
  * Everything that no program refused and no plan should do, with its disk.
  *
+ * @example
+ * import { machine, parseChain } from 'backing-chain'
+ * import { machineIncidents, machineWorldOf, performMachine } from 'backing-chain/simulate'
+ * import * as E from 'fp-ts/lib/Either.js'
+ * import { pipe } from 'fp-ts/lib/function.js'
+ *
+ * const world = pipe(
+ *   parseChain('v[aa] <- v.1[-b]^'),
+ *   E.flatMap(({ chain, contents }) =>
+ *     pipe(
+ *       machine({ name: 'vm', state: 'running', disks: [chain] }),
+ *       E.flatMap((vm) => machineWorldOf(vm, new Map([['vda', contents]]))),
+ *     ),
+ *   ),
+ * )
+ * const after = (path: string) =>
+ *   pipe(
+ *     world,
+ *     E.flatMap((of) => performMachine(of, { _tag: 'Files', operation: 'remove', path })),
+ *     E.map((of) => machineIncidents(of).map(({ incident }) => incident.path)),
+ *   )
+ * const seen = after('/images/v')
+ * // The guest reads it: nobody refuses, and it is noted.
+ * E.isRight(seen) ? seen.right : seen.left // => ['/images/v']
+ *
  * @since 0.2.0
  */
 export const machineIncidents = ({
@@ -106,6 +132,23 @@ export const withSnapshot = (machine: MachineWorld, name: string, change: Partia
 
 /**
  * The machine some seconds later.
+ *
+ * @example
+ * import { machine, parseChain } from 'backing-chain'
+ * import { later, machineWorldOf } from 'backing-chain/simulate'
+ * import * as E from 'fp-ts/lib/Either.js'
+ * import { pipe } from 'fp-ts/lib/function.js'
+ *
+ * const world = pipe(
+ *   parseChain('v[aa] <- v.1[-b]^'),
+ *   E.flatMap(({ chain, contents }) =>
+ *     pipe(
+ *       machine({ name: 'vm', state: 'shut-off', disks: [chain] }),
+ *       E.flatMap((vm) => machineWorldOf(vm, new Map([['vda', contents]]))),
+ *     ),
+ *   ),
+ * )
+ * E.isRight(world) ? later(world.right, 60).clockSeconds : undefined // => 60
  *
  * @since 0.2.0
  */

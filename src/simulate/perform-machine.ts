@@ -30,6 +30,29 @@ const undisturbed = (machine: MachineWorld): MachineWorld => machine
  * What is about one disk goes to its world; `transaction` and libvirt's snapshots are for all disks or none. Faults: `Refused` with
  * the program's own text, `Crash`, `Hang`, `Unmodelled`. Never throws on account of the call.
  *
+ * @example
+ * import { machine, parseChain } from 'backing-chain'
+ * import { machineWorldOf, performMachine } from 'backing-chain/simulate'
+ * import * as E from 'fp-ts/lib/Either.js'
+ * import { pipe } from 'fp-ts/lib/function.js'
+ *
+ * const world = pipe(
+ *   parseChain('v[aa] <- v.1[-b]^'),
+ *   E.flatMap(({ chain, contents }) =>
+ *     pipe(
+ *       machine({ name: 'vm', state: 'shut-off', disks: [chain] }),
+ *       E.flatMap((vm) => machineWorldOf(vm, new Map([['vda', contents]]))),
+ *     ),
+ *   ),
+ * )
+ * const commit = { _tag: 'QemuImg', argv: ['qemu-img', 'commit', '-b', '/images/w', '/images/v.1'] } as const
+ * const done = pipe(
+ *   world,
+ *   E.flatMap((of) => performMachine(of, commit)),
+ * )
+ * E.isLeft(done) && 'desc' in done.left ? done.left.desc : ''
+ * // => "Did not find '/images/w' in the backing chain of '/images/v.1'"
+ *
  * @since 0.2.0
  */
 export const performMachine = (machine: MachineWorld, call: Call, options: PerformOptions = {}): MachineOutcome => {

@@ -4,7 +4,7 @@ import type { Chain } from '../model/chain.js'
 import { normalPath } from '../model/header.js'
 import { locationString } from '../model/location.js'
 import type { Machine } from '../model/machine.js'
-import { recordedDisks, recordedSources, sourcesOfDomain } from '../model/record.js'
+import { recordedDisks, recordedParent, recordedSources, sourcesOfDomain } from '../model/record.js'
 import type { RecordedDisk, RecordedSource } from '../model/record.js'
 import type { XmlElement } from '../model/xml.js'
 import type { MachinePlan } from '../plan/machine-plan.js'
@@ -82,10 +82,10 @@ export const predictedRecords = ({ snapshots, current }: Machine): ReadonlyArray
   return [
     `current ${isKnown ? (current ?? '') : ''}`,
     ...managed
-      .map(({ name, parent, state, memory, recorded }) =>
+      .map(({ name, state, memory, recorded }) =>
         JSON.stringify({
           name,
-          parent: parent ?? null,
+          parent: recordedParent(recorded) ?? null,
           state,
           memory,
           disks: recordedLines(recordedDisks(recorded, 'disks')),

@@ -1,8 +1,12 @@
 import * as E from 'fp-ts/lib/Either.js'
 import { describe, expect, it } from 'vitest'
 
+import { recordedDisks } from '../../src/model/record.js'
 import { changeChain } from '../../src/operation/change-chain.js'
 import { deleteSnapshots } from '../../src/operation/delete.js'
+import { forget } from '../../src/operation/forget.js'
+import { revert } from '../../src/operation/revert.js'
+import { defaultClusterBytes, layerOfPattern } from '../../src/index.js'
 import type { MachinePlan, MachineRefusal } from '../../src/index.js'
 import { assertMachinePlanKeepsContent, assertMachinePlanSimulates } from '../../src/testing/index.js'
 import { vm } from '../operation/machine.js'
@@ -106,5 +110,58 @@ describe('found by random machines', () => {
       ways['qemu-img'].host,
     )
     expect(refused(planned)).toMatchObject({ _tag: 'PointsLost', lost: [{ snapshot: 's1', image: 'a0' }] })
+  })
+
+  it("libvirt's own revert discards the present whole, and leaves no image without its backing file", () => {
+    const of = vm({
+      disks: { vda: 'b0[aaa] <- b1[---] <- b2[ii-]^' },
+      snapshots: [{ name: 's1', vda: 'b0', record: { disks: { vda: 'b1' } } }],
+      current: 's1',
+      state: 'shut-off',
+    })
+    const asked = { to: 's1', how: 'libvirt', present: 'discard', seconds: 1795700000 } as const
+    expect(refused(revert(of.machine, asked, ways.libvirt.host))).toMatchObject({
+      _tag: 'LibvirtLoses',
+      lost: [{ snapshot: undefined, disk: 'vda', image: 'b2' }],
+    })
+  })
+
+  it('a snapshot that ends with the last lane is nowhere then, though a disk without a lane had a place for it', () => {
+    const of = vm({
+      disks: { vda: 'a0[a] <- a1[-] <- a2[-]^', vdb: 'b0[b] <- b1[-]^' },
+      snapshots: [
+        { name: 's0', vda: 'no', vdb: 'inside b0', state: 'shutoff' },
+        { name: 't1', parent: 's0', vda: 'a1', vdb: 'b0' },
+      ],
+      current: 't1',
+      records: 'none',
+      state: 'paused',
+      nodes: 'monitor',
+    })
+    const planned = deleteSnapshots(of.machine, { snapshots: ['t1'] }, ways.qmp.host)
+    const steps = E.isRight(planned) ? planned.right.steps : []
+    expect(steps.at(-1)?.disk).toBe('vda')
+    expect(steps.some(({ disk }) => disk === undefined)).toBe(true)
+    expect(steps.some(({ disk }) => disk === 'vdb')).toBe(false)
+    const saved = new Map([['s0', layerOfPattern('c', defaultClusterBytes)]])
+    const contents = { disks: of.contents, inside: new Map([['vdb', new Map([['b0', saved]])]]) }
+    for (let done = 0; done <= steps.length; done += 1)
+      if (E.isRight(planned)) assertMachinePlanKeepsContent(planned.right, contents, [done])
+  })
+
+  it('libvirt moves what a revert noted down at the loss of any child, an internal one too', () => {
+    const of = vm({
+      disks: { vda: 'a0[aa] <- (a1[b-], a5[--]^)' },
+      snapshots: [
+        { name: 's1', vda: 'a0', record: { disks: { vda: 'a1' }, revertDisks: { vda: 'a5' } } },
+        { name: 's2', parent: 's1', vda: 'inside a1', state: 'shutoff' },
+      ],
+      current: 's1',
+      state: 'shut-off',
+    })
+    const plan = lawful(forget(of.machine, { snapshots: ['s2'] }, ways.libvirt.host), of)
+    const recorded = plan.after.snapshots.get('s1')?.recorded
+    expect(recordedDisks(recorded, 'disks').get('vda')?.path).toBe('/images/a5')
+    expect(recordedDisks(recorded, 'revertDisks').size).toBe(0)
   })
 })

@@ -339,6 +339,22 @@ describe('what libvirt refuses is done by hand', () => {
 })
 
 describe('what libvirt would lose', () => {
+  it('T06: nothing more, when it has been lost: the overlay of a snapshot that was on an internal one stays, whoever deletes it', () => {
+    const machine: Vm = {
+      disks: { vda: 'v^ <- v.s2' },
+      state: 'shut-off',
+      snapshots: [
+        { name: 'i1', state: 'shutoff', vda: 'inside v' },
+        { name: 's2', parent: 'i1', vda: 'lost', record: { domain: { vda: 'v' }, disks: { vda: 'v.s2' } } },
+      ],
+      current: 'i1',
+    }
+    const done = plan(machine, { snapshots: ['s2'], how: 'libvirt' })
+    expect(lines(done)).toEqual(['virsh snapshot-delete vm s2'])
+    expect(shown(done)).toEqual(['vda: v^ <- v.s2', 'i1 vda in v, current'])
+    expect(shown(plan(machine, { snapshots: ['s2'], how: 'by hand' }))).toEqual(shown(done))
+  })
+
   it('B09: where a deletion makes a snapshot current, libvirt is told which overlay it may unlink', () => {
     const machine: Vm = {
       disks: { vda: 'v <- v.1 <- (v.2, v.ts <- v.4^)' },

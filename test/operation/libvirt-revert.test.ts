@@ -1,6 +1,7 @@
 import * as E from 'fp-ts/lib/Either.js'
 import { describe, expect, it } from 'vitest'
 
+import { withImages } from '../../src/model/chain.js'
 import { withMachine } from '../../src/model/machine.js'
 import type { Machine } from '../../src/model/machine.js'
 import { sourcesOfDomain, withChildren } from '../../src/model/record.js'
@@ -480,6 +481,16 @@ describe('refusals, in the words of libvirt 11.3', () => {
     expect(refused(three, 's1', { ...plain, taken: ['/images/v.17'] }).slice(0, 3)).toBe('R5:')
   })
 
+  it('R5 (W04): something is there that is no regular file', () => {
+    const irregular = ['/images/v.17']
+    const text =
+      "R5: unsupported configuration: mismatch between configured type for snapshot disk 'vda' and the type of existing file " +
+      "'/images/v.17' (shut-off)"
+    expect(refused(three, 's1', { ...plain, irregular: ['/images/./v.17'] })).toBe(text)
+    expect(refused(three, 's1', { ...plain, irregular, taken: irregular })).toBe(text)
+    expect(refused(three, 's1', { ...plain, irregular: ['/images/w.17'] })).toBe('no refusal')
+  })
+
   it('R5 (X01): two disks whose names differ in the suffix alone', () => {
     const same: Vm = {
       disks: { vda: 'v.a <- v.1^', vdb: 'v.b <- v.2^' },
@@ -525,6 +536,39 @@ describe('refusals, in the words of libvirt 11.3', () => {
     const [i1] = live.snapshots ?? []
     const two: Vm = { ...live, disks: { ...live.disks, vdb: 'w^' }, snapshots: i1 ? [{ ...i1, vdb: 'inside w' }] : [] }
     expect(refused(two, 'i1')).toBe(text('libvirt-2-format'))
+  })
+
+  it('R7 (X04): an internal snapshot whose image has gone, or does not have it any more', () => {
+    const saidOf = (state: 'running' | 'shutoff', kept: { id: string; name: string }, at = 'v'): string => {
+      const memory = state === 'running' ? { memory: { _tag: 'Internal' } as const } : {}
+      const { machine } = vm({
+        disks: { vda: 'v^' },
+        images: { v: { internalSnapshots: [{ id: '1', name: 'i1', vmStateBytes: 1 }] } },
+        snapshots: [{ name: 'i1', state, vda: 'inside v', ...memory, record: { domain: { vda: at } } }],
+        current: 'i1',
+      })
+      const disks = new Map(
+        Array.from(machine.disks, ([disk, chain]) => {
+          const images = Array.from(chain.images, ([name, image]) => {
+            const internalSnapshots = [{ ...kept, vmStateBytes: 1 }]
+            return [name, { ...image, internalSnapshots }] as const
+          })
+          return [disk, withImages(chain, new Map(images), chain.active)] as const
+        }),
+      )
+      const found = predictRevert(withMachine(machine, { disks }), 'i1', plain)
+      return E.isLeft(found) ? `${refusalText(found.left)} (${found.left.guest})` : 'no refusal'
+    }
+    const other = { id: '2', name: 'i2' }
+    const unsaid = 'R7: An error occurred, but the cause is unknown (shut-off)'
+    const absent = "R7: operation failed: image of disk 'vda' does not have internal snapshot 'i1' (shut-off)"
+    expect(saidOf('shutoff', other)).toBe(unsaid)
+    expect(saidOf('shutoff', other, 'gone')).toBe(unsaid)
+    expect(saidOf('shutoff', { id: '2', name: 'i1' })).toBe('no refusal')
+    expect(saidOf('shutoff', { id: 'i1', name: 'i2' })).toBe('no refusal')
+    expect(saidOf('running', other)).toBe(absent)
+    expect(saidOf('running', { id: 'i1', name: 'i2' })).toBe(absent)
+    expect(saidOf('running', other, 'gone')).toBe('no refusal')
   })
 
   it('R8: to an external snapshot while none is current: the daemon dies', () => {

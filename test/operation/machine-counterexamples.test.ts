@@ -242,6 +242,23 @@ describe('a deletion that libvirt has begun and not ended', () => {
     for (const to of ['s1', 'beside']) expect(E.isRight(revert(of.machine, { to }, libvirt))).toBe(true)
   })
 
+  it('is still marked after a revert to the snapshot with the mark, which then notes its overlays down as libvirt does', () => {
+    const plan = lawful(revert(of.machine, { to: 's1' }, libvirt), of)
+    const recorded = plan.after.snapshots.get('s1')?.recorded
+    const lines = (list: 'disks' | 'revertDisks') =>
+      Array.from(recordedDisks(recorded, list), ([disk, { path, deletion }]) => [disk, path, deletion])
+    expect(lines('disks')).toEqual([['vda', '/images/a1', 'in progress']])
+    expect(lines('revertDisks')).toEqual([['vda', '/images/a0.s1', 'none']])
+    expect(refused(revert(plan.after, { to: 's2' }, libvirt))).toMatchObject({ _tag: 'PointGone', why: 'lost' })
+    expect(E.isRight(revert(plan.after, { to: 'beside' }, libvirt))).toBe(true)
+    const ended = made(deleteSnapshots(plan.after, { snapshots: ['s2'], how: 'by hand' }, libvirt))
+    const after = ended.after.snapshots.get('s1')?.recorded
+    expect(Array.from(recordedDisks(after, 'disks'))).toMatchObject([
+      ['vda', { path: '/images/a0.s1', deletion: 'none' }],
+    ])
+    expect(recordedDisks(after, 'revertDisks').size).toBe(0)
+  })
+
   it('is ended by hand without its mark, which would keep libvirt from deleting the one before', () => {
     const plan = made(deleteSnapshots(of.machine, { snapshots: ['s2'], how: 'by hand' }, libvirt))
     const recorded = plan.after.snapshots.get('s1')?.recorded

@@ -36,6 +36,7 @@ describe("libvirt's own function", () => {
     ])
     expect(plan.assumes).toStrictEqual([
       { _tag: 'ClockReads', seconds },
+      { _tag: 'NoManagedSave', domain: 'vm' },
       { _tag: 'OfDisk', disk: 'vda', assumption: { _tag: 'NothingAt', path: `/images/v.${seconds}` } },
     ])
   })
@@ -154,6 +155,49 @@ describe('LibvirtLoses', () => {
       _tag: 'LibvirtLoses',
       lost: [{ snapshot: 's3', disk: 'vda', image: 'v.2' }],
       alternatives: [byHand],
+    })
+  })
+})
+
+describe('T06, an internal snapshot below an overlay', () => {
+  const below: Vm = {
+    disks: { vda: 'v[ab--] <- v.s2[-c--]^' },
+    snapshots: [
+      { name: 'i1', state: 'shutoff', vda: 'inside v' },
+      { name: 's2', parent: 'i1', vda: 'v' },
+    ],
+    current: 's2',
+    state: 'shut-off',
+  }
+  const request = { to: 'i1', how: 'libvirt', present: 'discard' } as const
+
+  it('LibvirtLoses: what is read through its image, named', () => {
+    expect(refusedRevert(vm(below), request)).toStrictEqual({
+      _tag: 'LibvirtLoses',
+      function: 'virDomainRevertToSnapshot',
+      snapshot: 'i1',
+      lost: [
+        { snapshot: 's2', disk: 'vda', image: 'v' },
+        { snapshot: undefined, disk: 'vda', image: 'v.s2' },
+      ],
+      why: 'it loads an internal snapshot over what its image shows now',
+      alternatives: [byHand],
+    })
+  })
+
+  it('LibvirtDiffers, where nothing is lost, but the guest would read another image', () => {
+    const beside: Vm = {
+      disks: { vda: 'v[aa--] <- (v.1[-b--], v.2[--c-]^)' },
+      snapshots: [
+        { name: 's1', vda: 'v', record: { disks: { vda: 'v.2' } } },
+        { name: 'i2', parent: 's1', state: 'shutoff', vda: 'inside v.1' },
+      ],
+      current: 's1',
+      state: 'shut-off',
+    }
+    expect(refusedRevert(vm(beside), { ...request, to: 'i2' })).toMatchObject({
+      _tag: 'LibvirtDiffers',
+      why: 'disk vda would change to another image, and leave the one it has behind',
     })
   })
 })

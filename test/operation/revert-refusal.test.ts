@@ -3,7 +3,15 @@ import { describe, expect, it } from 'vitest'
 import { capabilitiesOfVersions } from '../../src/index.js'
 import type { NewImage } from '../../src/index.js'
 
-import { plannedRevert, refusedRevert, reverted, throughLibvirt, throughQemuImg, throughQmp } from './expect-revert.js'
+import {
+  lanes,
+  plannedRevert,
+  refusedRevert,
+  reverted,
+  throughLibvirt,
+  throughQemuImg,
+  throughQmp,
+} from './expect-revert.js'
 import { vm } from './machine.js'
 import type { Vm } from './machine.js'
 
@@ -80,12 +88,14 @@ describe('who is asked', () => {
     })
   })
 
-  it('ManagedSavePresent', () => {
-    expect(refusedRevert(vm(off), { to: 's1' }, { ...throughLibvirt, managedSave: 'present' })).toStrictEqual({
-      _tag: 'ManagedSavePresent',
-      domain: 'vm',
-      alternatives: [],
-    })
+  it('ManagedSavePresent, also of a guest that runs: libvirt keeps the state when it loads a memory', () => {
+    for (const of of [off, two])
+      for (const how of ['by hand', 'libvirt', 'auto'] as const)
+        expect(refusedRevert(vm(of), { to: 's1', how }, { ...throughLibvirt, managedSave: 'present' })).toStrictEqual({
+          _tag: 'ManagedSavePresent',
+          domain: 'vm',
+          alternatives: [],
+        })
     const none = reverted(vm(off), { to: 's1' }, { ...throughLibvirt, managedSave: 'none' })
     expect(none.assumes.some(({ _tag }) => _tag === 'NoManagedSave')).toBe(false)
   })
@@ -314,5 +324,29 @@ describe('what goes', () => {
       _tag: 'DiskRefused',
       refusal: { _tag: 'PathNotAbsolute', image: 'v.2' },
     })
+  })
+
+  it('PointGone: what a later snapshot had frozen may be what holds another one, which is lost and stays', () => {
+    const of: Vm = {
+      ...bare,
+      disks: { vda: 'v[ab--] <- (v.1[-c--] <- v.2[--d-], v.3[e---]^)' },
+      snapshots: [
+        { name: 's1', vda: 'v' },
+        { name: 's2', parent: 's1', vda: 'v.1' },
+        { name: 'lost', vda: 'lost' },
+      ],
+    }
+    const asked = { to: 's1', later: 'delete' } as const
+    const tied = vm({ ...of, disks: { vda: 'v[ab--] <- (v.1[-c--], v.3[e---]^)' } })
+    expect(refusedRevert(tied, asked, throughQemuImg)).toStrictEqual({
+      _tag: 'PointGone',
+      snapshot: 'lost',
+      disks: ['vda'],
+      why: 'lost',
+      alternatives: [{ _tag: 'Forget', snapshots: ['lost'] }],
+    })
+    expect(lanes(reverted(vm(of), asked, throughQemuImg)).filter((line) => line.includes('unlink'))).toStrictEqual([])
+    const discards = { to: 's1', present: 'discard' } as const
+    expect(lanes(reverted(tied, discards, throughQemuImg)).at(-1)).toContain('unlink -- /images/v.3')
   })
 })

@@ -43,6 +43,7 @@ describe('a revert by hand keeps the present and the future', () => {
     expect(plan.after.state).toBe('shut-off')
     expect([...plan.after.snapshots.keys()]).toStrictEqual(['s1', 's2', 's3'])
     expect(plan.assumes).toStrictEqual([
+      { _tag: 'NoManagedSave', domain: 'vm' },
       { _tag: 'OfDisk', disk: 'vda', assumption: { _tag: 'NothingAt', path: '/images/v.s2' } },
     ])
     expect({ how: plan.how, requires: plan.requires }).toStrictEqual({ how: 'by hand', requires: ['libvirt-redefine'] })
@@ -244,6 +245,7 @@ describe('in place', () => {
     expect(plan.parts[0]?.fates.get('v.3')).toStrictEqual(['written', 'repointed'])
     expect(plan.steps[2]?.until).toMatchObject({ images: [{ image: 'v' }, { image: 'v.1' }, { image: 'v.s2' }] })
     expect(plan.assumes).toStrictEqual([
+      { _tag: 'NoManagedSave', domain: 'vm' },
       { _tag: 'OfDisk', disk: 'vda', assumption: { _tag: 'NothingAt', path: '/images/v.s2' } },
     ])
   })

@@ -97,8 +97,8 @@ describe('as captured from libvirt 11.3', () => {
       vdb: ['three-vdb.qcow2', 'three-vdb.s1', 'three-vdb.s2'],
     },
     snapshots: [
-      { name: 's1', disks: [] },
-      { name: 's2', parent: 's1', disks: [] },
+      { name: 's1', disks: [], recorded: xml('three/snapshot-s1.xml') },
+      { name: 's2', parent: 's1', disks: [], recorded: xml('three/snapshot-s2.xml') },
     ],
     current: 's2',
   }
@@ -119,7 +119,7 @@ describe('as captured from libvirt 11.3', () => {
       folder: 'external-offline',
       state: 'shut-off',
       names: { vda: ['off-vda.qcow2', 'off-vda.s1'], vdb: ['off-vdb.qcow2', 'off-vdb.s1'] },
-      snapshots: [{ name: 's1', disks: [] }],
+      snapshots: [{ name: 's1', disks: [], recorded: xml('external-offline/snapshot-s1.xml') }],
       current: 's1',
     }
     expectCaptured(scene, { name: 's2', description: 'second & <last>' })

@@ -29,6 +29,7 @@ export interface Stored {
   readonly path: string
   readonly format?: string
   readonly below?: ReadonlyArray<string>
+  readonly readOnly?: boolean
 }
 
 const belowXml = (below: ReadonlyArray<string>): ReadonlyArray<XmlElement> => {
@@ -43,12 +44,13 @@ const belowXml = (below: ReadonlyArray<string>): ReadonlyArray<XmlElement> => {
   ]
 }
 
-export const diskXml = (target: string, { path, format = 'qcow2', below = [] }: Stored): XmlElement =>
+export const diskXml = (target: string, { path, format = 'qcow2', below = [], readOnly = false }: Stored): XmlElement =>
   element('disk', { type: 'file', device: 'disk' }, [
     element('driver', { name: 'qemu', type: format }),
     element('source', { file: images(path) }),
     ...belowXml(below),
     element('target', { dev: target, bus: 'virtio' }),
+    ...(readOnly ? [element('readonly', {})] : []),
   ])
 
 export const domainXml = (disks: { readonly [target: string]: Stored }, name = 'vm', uuid = 'u'): XmlElement =>
@@ -66,6 +68,8 @@ export interface VmOptions extends MachineWorldOptions {
   readonly state?: MachineDescription['state']
   readonly pictures?: { readonly [target: string]: string }
   readonly libvirt?: 'persistent' | 'transient' | 'none'
+  /** The target of a disk that the guest cannot write to. */
+  readonly readOnly?: string
 }
 
 const chainsOf = (
@@ -90,7 +94,11 @@ export const vm = (options: VmOptions = {}): MachineWorld => {
     Object.fromEntries(
       parsed.map(({ chain }) => [
         chain.disk,
-        { path: chain.active, format: chain.images.get(chain.active)?.format ?? 'qcow2' },
+        {
+          path: chain.active,
+          format: chain.images.get(chain.active)?.format ?? 'qcow2',
+          readOnly: chain.disk === options.readOnly,
+        },
       ]),
     ),
   )

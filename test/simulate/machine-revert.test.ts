@@ -13,6 +13,7 @@ import {
   faultOf,
   files,
   guest,
+  img,
   live,
   plain,
   record,
@@ -28,6 +29,8 @@ import {
   three,
   vm,
 } from './machine-pretend.js'
+import { inodeOf, withFile } from '../../src/simulate/files.js'
+import type { Ask } from './machine-pretend.js'
 import { element } from './pretend.js'
 
 const both = (text: string): string => `${text} ${text}`
@@ -184,7 +187,7 @@ describe('to an external snapshot', () => {
 })
 
 describe('to an internal snapshot', () => {
-  const inside = (name: string) => take(name, { flags: [] })
+  const inside = (name: string, ask: Ask = {}) => take(name, { flags: [], ...ask })
 
   it('running, with its memory in the first image [N07]', () => {
     const saved = after(vm(), inside('i1'))
@@ -207,6 +210,71 @@ describe('to an internal snapshot', () => {
     expect(seen(machine, 'aa.qcow2', 'i2')).toBe('12000000')
     expect(state(does(machine, revert('i2', 'running')))).toBe('running')
     expect(guest(does(machine, revert('i2', 'running')))).toBe(both('12000000'))
+  })
+
+  describe('of one disk, with a raw one beside', () => {
+    const raw = { vda: 'aa.qcow2[1-------]^', vdb: 'ab.raw:raw[10000000]^' }
+    const only = { disks: { vda: { mode: 'internal' }, vdb: { mode: 'no' } } }
+
+    it('that nobody may write to: taken, reverted to and deleted, and the raw one stays as it is', () => {
+      const off = after(vm({ pictures: raw, readOnly: 'vdb', state: 'shut-off' }), inside('i1', only))
+      const later = after(off, start, 'vda 2', destroy)
+      expect(guest(does(later, revert('i1')))).toBe(both('10000000'))
+      expect(state(does(later, revert('i1', 'running')))).toBe('running')
+      expect(records(does(later, remove('i1')))).toStrictEqual([])
+      const live = after(vm({ pictures: raw, readOnly: 'vdb' }), inside('i1', only), 'vda 2', revert('i1'))
+      expect([guest(live), live.memory]).toStrictEqual([both('10000000'), 'i1'])
+    })
+
+    it('that the guest can write to: libvirt takes none so, and reverts to one that is written down', () => {
+      const refused = 'unsupported configuration: internal and full system snapshots require all disks to be selected'
+      const off = vm({ pictures: raw, state: 'shut-off' })
+      for (const mode of ['no', 'manual'])
+        expect(refusalOf(off, inside('i1', { disks: { ...only.disks, vdb: { mode } } }))).toMatch(
+          new RegExp(`^${refused}`),
+        )
+      const xml = element('domainsnapshot', {}, [
+        element('name', {}, ['i1']),
+        element('state', {}, ['shutoff']),
+        element('disks', {}, [
+          element('disk', { name: 'vda', snapshot: 'internal' }),
+          element('disk', { name: 'vdb', snapshot: 'no' }),
+        ]),
+        domainXml({ vda: { path: 'aa.qcow2' }, vdb: { path: 'ab.raw', format: 'raw' } }),
+      ])
+      const saved = after(off, img('snapshot', '-c', 'i1', '/images/aa.qcow2'), redefine(xml, 'CURRENT'))
+      expect(guest(after(saved, start, '2', destroy, revert('i1')))).toBe('10000000 12000000')
+    })
+  })
+
+  it('one that somebody has deleted from an image: nothing is loaded, and the guest is off', () => {
+    const without = img('snapshot', '-d', 'i1', '/images/ab.qcow2')
+    const live = after(vm(), inside('i1'), '2', destroy, without, start)
+    const fault = faultOf(live, revert('i1'))
+    expect(refusalOf(live, revert('i1'))).toBe(
+      "Failed: operation failed: image of disk 'vdb' does not have internal snapshot 'i1'",
+    )
+    if (fault._tag !== 'Failed') throw new Error('no world')
+    expect([state(fault.world), seen(fault.world, 'aa.qcow2')]).toStrictEqual(['shut off', '12000000'])
+    const off = after(vm({ state: 'shut-off' }), inside('i1'), without)
+    expect(refusalOf(off, revert('i1'))).toBe('An error occurred, but the cause is unknown')
+  })
+
+  it('libvirt looks for the name, in all images, before QEMU loads any and sees the bitmaps', () => {
+    const bitmap = { name: 'c1', granularityBytes: 65536, state: 'recording' } as const
+    const marked = (machine: MachineWorld): MachineWorld => {
+      const world = machine.worlds.get('vda')
+      const inode = world && inodeOf(world, '/images/aa.qcow2')
+      if (world === undefined || inode === undefined) throw new Error('no image')
+      const worlds = new Map(machine.worlds).set('vda', withFile(world, inode, { bitmaps: [bitmap] }))
+      return { ...machine, worlds }
+    }
+    const both = marked(after(vm(), inside('i1'), inside('i2'), destroy))
+    expect(refusalOf(both, revert('i1'))).toMatch(/^operation failed: load of internal snapshot 'i1' job failed: /)
+    const one = does(both, img('snapshot', '-d', 'i1', '/images/ab.qcow2'))
+    const absent = "operation failed: image of disk 'vdb' does not have internal snapshot 'i1'"
+    expect(refusalOf(one, revert('i1'))).toBe(absent)
+    expect(refusalOf(does(one, img('snapshot', '-c', '1', '/images/ab.qcow2')), revert('i1'))).toBe(absent)
   })
 
   it('a deletion drops it from the images; a current root leaves no current one [N06]', () => {
@@ -238,6 +306,35 @@ describe('to an internal snapshot', () => {
   it('reads through the backing file of today', () => {
     const machine = after(vm(), take('s1'), '2', inside('i1'), '3', remove('s1', 'metadata'), destroy)
     expect(seen(machine, 'aa.s1', 'i1')).toBe('12000000')
+  })
+})
+
+describe('of a transient domain', () => {
+  it('it goes on, transient, with its snapshots', () => {
+    const machine = after(three({ libvirt: 'transient' }), revert('s2', 'running'), '5', take('s4'))
+    expect([state(machine), machine.domain?.definition]).toStrictEqual(['running', 'transient'])
+    expect(records(machine)).toStrictEqual([
+      's1: disk-snapshot parent=- disks[aa.s1 ab.s1] dom[aa.qcow2 | ab.qcow2]',
+      's2: disk-snapshot parent=s1 disks[aa.s2 ab.s2] dom[aa.s1 aa.qcow2 | ab.s1 ab.qcow2]',
+      's3: disk-snapshot parent=s2 disks[aa.s3 ab.s3] dom[aa.s2 aa.s1 aa.qcow2 | ab.s2 ab.s1 ab.qcow2]',
+      's4: disk-snapshot parent=s2 disks[aa.s4 ab.s4] dom[aa.1004 aa.s1 aa.qcow2 | ab.1004 ab.s1 ab.qcow2]',
+    ])
+    expect(guest(machine)).toBe(both('12005000'))
+    expect(records(does(machine, destroy))).toStrictEqual([])
+  })
+
+  it('over what had nothing stored below, nothing is stored', () => {
+    const machine = after(three({ libvirt: 'transient' }), revert('s1', 'paused'), take('s4'), take('s5'))
+    expect(record(machine, 's4')).toMatch(/ dom\[aa.1004 \| ab.1004\]$/)
+    expect(record(machine, 's5')).toMatch(/ dom\[aa.s4 aa.1004 \| ab.s4 ab.1004\]$/)
+  })
+
+  it('one that fails leaves it there, shut off, with its snapshots', () => {
+    const broken = does(three({ libvirt: 'transient' }), { _tag: 'Files', operation: 'remove', path: '/images/aa.s1' })
+    const fault = faultOf(broken, revert('s2', 'running'))
+    if (fault._tag !== 'Failed') throw new Error('no world')
+    expect([state(fault.world), fault.world.domain?.definition]).toStrictEqual(['shut off', 'transient'])
+    expect(records(fault.world)).toStrictEqual(records(broken))
   })
 })
 

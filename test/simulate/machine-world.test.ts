@@ -4,7 +4,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import { describe, expect, it } from 'vitest'
 
 import type { Call, QmpCommand, TransactionAction, XmlElement } from 'backing-chain'
-import { layerOfPattern, parseChain } from 'backing-chain'
+import { activePath, layerOfPattern, parseChain } from 'backing-chain'
 import { machine } from '../../src/model/machine-make.js'
 import { endOfMachine, killMachine, liveChain, machineWorldOf, machineWrite, runMachine } from 'backing-chain/simulate'
 import type { MachineWorld } from 'backing-chain/simulate'
@@ -395,7 +395,7 @@ describe('the world of a machine', () => {
     expect(machineWorldOf(strange, new Map())).toStrictEqual(E.left({ _tag: 'RecordUnreadable', snapshot: 's' }))
   })
 
-  it('takes the live definition for what a snapshot writes down, where the persistent one says something else', () => {
+  it('writes down the live definition, where the persistent one says something else, and of a transient domain its source', () => {
     const made = right(parseChain('a[1] <- b[-]^', { headers: 'absolute', directory: '/images' }))
     const world = (persistent: XmlElement | undefined): MachineWorld => {
       const definitions = { persistent, live: domainXml({ vda: { path: 'b', below: ['a'] } }) }
@@ -405,8 +405,41 @@ describe('the world of a machine', () => {
     const dom = (of: MachineWorld): string => record(does(of, take('s')), 's')
     expect(dom(world(domainXml({ vda: { path: 'b' } })))).toMatch(/dom\[b\]$/)
     expect(dom(world(domainXml({ vda: { path: 'x' } })))).toMatch(/dom\[b a\] inact\[x\]$/)
-    expect(dom(world(undefined))).toMatch(/dom\[b a\]$/)
+    expect(dom(world(undefined))).toMatch(/dom\[b\]$/)
     expect(Array.from(world(undefined).worlds.values(), ({ boot }) => boot.keeper)).toStrictEqual(['caller'])
+  })
+
+  it.each([
+    ['what was laid over a frozen image since', 'disk-snapshot', 'a <- a.s1 <- a.n^', ['a'], 'a.n a.s1 a'],
+    ['nor what was found below that', 'disk-snapshot', 'p <- a <- a.s1^', ['a'], 'a.s1 a'],
+    ['but what was stored there', 'disk-snapshot', 'p <- a <- a.s1^', ['a', 'p'], 'a.s1 a p'],
+    ['not what an overlay lies on that was made shut off', 'shutoff', 'a <- a.s1^', ['a'], 'a.s1'],
+    ['nor one that was made by a revert', 'disk-snapshot', 'a <- a.1795656132^', ['a'], 'a.1795656132'],
+    ['but one by a revert that loaded memory', 'running', 'a <- a.1795656132^', ['a'], 'a.1795656132 a'],
+    ['but again what was laid over that', 'shutoff', 'a <- a.s1 <- a.n^', ['a'], 'a.n a.s1'],
+    ['and all where something was stored below', 'shutoff', 'p <- a <- a.s1^', ['a', 'p'], 'a.s1 a p'],
+    ['nothing where the frozen image is not below', 'disk-snapshot', 'p <- a^; x', ['x'], 'a'],
+  ] as const)('stores of a transient domain %s', (_, state, picture, [path, ...below], stored) => {
+    const made = right(parseChain(picture, { headers: 'absolute', directory: '/images' }))
+    const chainOf = activePath(made.chain).map(({ name }) => String(name))
+    const [source = '', ...rest] = [...chainOf].reverse()
+    const recorded = element('domainsnapshot', {}, [
+      element('name', {}, ['s1']),
+      element('state', {}, [state]),
+      domainXml({ vda: { path, below } }),
+    ])
+    const described = right(
+      machine({
+        name: 'vm',
+        state: 'running',
+        disks: [made.chain],
+        definitions: { persistent: undefined, live: domainXml({ vda: { path: source, below: rest } }) },
+        snapshots: [{ name: 's1', disks: [], recorded }],
+        current: 's1',
+      }),
+    )
+    const world = right(machineWorldOf(described, new Map()))
+    expect(record(does(world, take('s2')), 's2').split(' dom')[1]).toBe(`[${stored}]`)
   })
 
   it('numbers the nodes of all disks together, from the last disk on, uppermost first', () => {

@@ -2,15 +2,15 @@ import type { LibvirtCall, RevertCall } from '../../call/libvirt.js'
 import type { Chain } from '../../model/chain.js'
 import type { Snapshot } from '../../model/snapshot.js'
 import type { XmlElement } from '../../model/xml.js'
-import type { Step } from '../../plan/plan.js'
 import { libvirtDescendants, libvirtTree } from '../libvirt-tree.js'
 import type { Draft, Move } from '../machine-lane.js'
 import type { RevertJob } from '../revert-job.js'
 import type { RevertOutcome } from '../revert-outcome.js'
 import { changes, creations, endings, leftovers, memoryRemovals, sights } from './qemu-img-revert.js'
 import { forgetStep, redefineStep } from './libvirt-snapshot.js'
+import { look } from './libvirt-step.js'
 import { observe } from './qemu-img-step.js'
-import { chainIs, libvirt } from './step.js'
+import { libvirt } from './step.js'
 
 const barrier = (call: LibvirtCall, why: string): Draft => ({ step: libvirt(call, why) })
 
@@ -109,13 +109,6 @@ export const libvirtRevert = (outcome: RevertOutcome): ReadonlyArray<Draft> => {
   ]
 }
 
-const sight = (domain: string, after: Chain): Step =>
-  libvirt(
-    { call: 'virDomainGetXMLDesc', arguments: { domain }, flags: [] },
-    'see that the guest reads what was foreseen',
-    chainIs(after),
-  )
-
 /** libvirt's own revert, and a look at what it has made. */
 export const libvirtOwnRevert = (
   job: RevertJob,
@@ -127,6 +120,9 @@ export const libvirtOwnRevert = (
   const why = 'libvirt stops the guest, brings the disks back, and its memory where the snapshot has it'
   return [
     { ...barrier(call, why), moves: detaching(job, detached) },
-    ...seen.map((after): Draft => ({ step: job.guest === 'shut-off' ? observe(after) : sight(domain, after) })),
+    ...seen.map((after): Draft => ({
+      step:
+        job.guest === 'shut-off' ? observe(after) : look(domain, after, 'see that the guest reads what was foreseen'),
+    })),
   ]
 }

@@ -3,13 +3,13 @@ import type { LibvirtHypervisor } from '../../plan/hypervisor.js'
 import type { Step } from '../../plan/plan.js'
 import { chainIs, libvirt } from './step.js'
 
-/** Looks at the live XML before anything depends on the chain. */
+/** Looks at the live XML of a domain for one of its disks. */
+export const look = (domain: string, chain: Chain, why = 'see that the chain is as planned'): Step =>
+  libvirt({ call: 'virDomainGetXMLDesc', arguments: { domain }, flags: [] }, why, chainIs(chain))
+
+/** The same before anything depends on what a job has done. */
 export const observe = ({ domain }: LibvirtHypervisor, after: Chain): Step =>
-  libvirt(
-    { call: 'virDomainGetXMLDesc', arguments: { domain: domain.name }, flags: [] },
-    'a job that is gone proves nothing: see that the chain is as planned',
-    chainIs(after),
-  )
+  look(domain.name, after, 'a job that is gone proves nothing: see that the chain is as planned')
 
 /** Has QEMU write its caches out: suspending a running guest flushes every image. */
 export const flush = ({ domain }: LibvirtHypervisor, why: string): ReadonlyArray<Step> => [

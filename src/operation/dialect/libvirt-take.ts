@@ -8,9 +8,10 @@ import { begun, frozenAround, overlaysOf, placed } from '../take-lane.js'
 import type { FreezeSteps, TakeOutcome } from '../take-lane.js'
 import { snapshotDisks } from '../take-record.js'
 import { overlayMade } from './libvirt-overlay.js'
+import { look } from './libvirt-step.js'
 import { createImage } from './qemu-img-overlay.js'
 import { observe as observeHeaders } from './qemu-img-step.js'
-import { chainIs, libvirt } from './step.js'
+import { libvirt } from './step.js'
 
 type Flag = SnapshotCreateCall['flags'][number]
 
@@ -84,8 +85,7 @@ const observations = (outcome: TakeOutcome): ReadonlyArray<Draft> => {
   const { machine } = outcome.job
   return overlaysOf(outcome).map((taken) => {
     const { after } = taken.overlay.plan
-    const call = { call: 'virDomainGetXMLDesc', arguments: { domain: machine.name }, flags: [] } as const
-    const live = libvirt(call, 'see that the chain is as planned, before anything depends on it', chainIs(after))
+    const live = look(machine.name, after, 'see that the chain is as planned, before anything depends on it')
     const step = machine.state === 'shut-off' ? observeHeaders(after) : live
     return { step, disk: taken.disk, moves: placed(outcome.job, taken) }
   })
