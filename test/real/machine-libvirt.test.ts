@@ -28,5 +28,6 @@ it.each(['some', 'many'] as const)(
     const reverted = Array.from(counts.keys()).filter((what) => what.startsWith('revert'))
     expect(counts.size).toBeGreaterThan(5)
     expect(reverted.length).toBeGreaterThan(1)
+    if (reverts === 'many') expect(reverted.join('; ')).toContain(' with memory')
   },
 )

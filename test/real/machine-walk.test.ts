@@ -21,8 +21,9 @@ afterAll(async () => {
   await lab.libvirt.stop()
 })
 
-it(`takes, deletes, reverts and forgets at random, BC_SEED=${String(seed)} BC_WALK=${String(steps)}`, async () => {
+it(`takes, deletes, reverts, forgets, commits and pulls at random, BC_SEED=${String(seed)} BC_WALK=${String(steps)}`, async () => {
   const counts = await walk(lab, { seed, steps })
   const planned = Array.from(counts).flatMap(([what, count]) => (what.includes(':') ? [] : [count]))
   expect(planned.reduce((sum, count) => sum + count, 0)).toBeGreaterThan(steps / 2)
+  expect(counts.get('change by hand') ?? 0).toBeGreaterThan(steps / 40)
 }, 1_800_000)

@@ -10,7 +10,7 @@ import { machineOf } from './machine-of.js'
 import { observe, type Observed } from './observe.js'
 import { randomOf, type Random } from './random.js'
 import { inSession, type Session } from './session.js'
-import { targets, type Lab } from './stage.js'
+import { targets, type Lab, type Target } from './stage.js'
 import { objection, said } from './virsh-error.js'
 
 const filesAfter = (before: Observed, of: LibvirtDeletion): ReadonlyArray<string> => {
@@ -64,8 +64,21 @@ const remove = async (
 
 let counted = 0
 
+/** With the guest's memory in a file, of all disks, of one, or of none. */
+const takeMemory = async (session: Session, name: string, random: Random): Promise<string> => {
+  const left = random.weighted<ReadonlyArray<Target>>([
+    [4, []],
+    [1, [random.pick(targets)]],
+    [1, targets],
+  ])
+  const disks = left.flatMap((target) => ['--diskspec', `${target},snapshot=no`])
+  await session.tryVirsh('snapshot-create-as', name, '--memspec', session.path(`${name}.memory`), ...disks)
+  return 'take memory'
+}
+
 const take = async (session: Session, { before }: { before: Observed }, random: Random): Promise<string> => {
   const name = `s${String(counted++)}`
+  if (before.state !== 'shut-off' && random.oneIn(3)) return takeMemory(session, name, random)
   const inside = before.state === 'shut-off' && random.oneIn(4)
   const subset = random.oneIn(6) ? ['--diskspec', `${random.pick(targets)},snapshot=no`] : []
   await session.tryVirsh('snapshot-create-as', name, ...(inside ? [] : ['--disk-only', ...subset]))

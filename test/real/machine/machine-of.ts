@@ -43,7 +43,8 @@ const chainOf = (of: Observed, disk: { target: string; active: string; foreign: 
   const named = [active, ...recorded, ...(foreign === undefined ? [] : [foreign])]
   const paths = new Set<string>()
   for (const first of named)
-    for (let at: string | undefined = first; at !== undefined && of.files.has(at); at = belowOf(of, at)) paths.add(at)
+    for (let at: string | undefined = first; at !== undefined && of.files.get(at) !== undefined; at = belowOf(of, at))
+      paths.add(at)
   return right(
     chain(
       target,

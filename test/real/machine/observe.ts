@@ -1,7 +1,7 @@
 // Everything that libvirt, the headers and the folder say of a machine, at one moment.
 
 import * as E from 'fp-ts/lib/Either.js'
-import { readdir } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { GuestState, XmlElement } from 'backing-chain'
 import { decodeImageInfo } from 'backing-chain/codec'
@@ -63,7 +63,7 @@ const recordsOf = async (stage: MachineStage, names: ReadonlyArray<string>): Pro
       )
 
 const infoOf = async (path: string): Promise<ImageInfo | undefined> => {
-  if (path.endsWith('.memory')) return undefined
+  if (path.endsWith('.memory') || !(await stat(path)).isFile()) return undefined
   const decoded = decodeImageInfo(await readInfo(path, { share: 'force' }))
   if (E.isLeft(decoded)) throw new Error(`${path}: ${JSON.stringify(decoded.left)}`)
   return decoded.right

@@ -3,9 +3,11 @@
 import * as E from 'fp-ts/lib/Either.js'
 import { expect } from 'vitest'
 import type { Machine } from 'backing-chain'
+import { changeChain } from '../../../src/operation/change-chain.js'
 import { deleteSnapshots } from '../../../src/operation/delete.js'
 import { forget } from '../../../src/operation/forget.js'
 import type {
+  ChainRequest,
   DeleteRequest,
   ForgetRequest,
   RevertRequest,
@@ -26,6 +28,7 @@ export type Asked =
   | { readonly delete: DeleteRequest }
   | { readonly revert: RevertRequest }
   | { readonly forget: ForgetRequest }
+  | { readonly change: ChainRequest }
 
 /** Names of snapshots that a plan ends. */
 export const endedBy = ({ before, after }: MachinePlan): ReadonlyArray<string> =>
@@ -39,6 +42,10 @@ const takenDisks = (request: TakeRequest, machine: Machine): ReadonlyArray<strin
 
 const changeOf = (asked: Asked, plan: MachinePlan): ((of: Expected) => Expected) => {
   const ended = endedBy(plan)
+  if ('change' in asked) {
+    expect(ended).toEqual([])
+    return (of) => of
+  }
   if ('take' in asked)
     return (of) =>
       asked.take.metadata === 'none' ? of : afterTake(of, asked.take.name, takenDisks(asked.take, plan.before))
@@ -53,6 +60,7 @@ const planOf = (asked: Asked, machine: Machine, { files }: Observed): E.Either<M
   if ('take' in asked) return take(machine, { reserved, ...asked.take }, machineHost)
   if ('delete' in asked) return deleteSnapshots(machine, asked.delete, machineHost)
   if ('forget' in asked) return forget(machine, asked.forget, machineHost)
+  if ('change' in asked) return changeChain(machine, asked.change, machineHost)
   const seconds = Math.floor(Date.now() / 1000)
   return revert(machine, { reserved, seconds, ...asked.revert }, machineHost)
 }

@@ -1,7 +1,8 @@
 // A random walk of plans on one machine. After each everything is compared with what was foretold.
 
 import * as E from 'fp-ts/lib/Either.js'
-import type { Machine } from 'backing-chain'
+import { activePath } from 'backing-chain'
+import type { ChainRequest, Machine } from 'backing-chain'
 import { machineOf } from './machine-of.js'
 import { expectRefusedByLibvirt, planned, reasonOf, type Asked } from './plans.js'
 import { randomOf, type Random } from './random.js'
@@ -55,17 +56,38 @@ const revert = (at: At): Asked => {
   }
 }
 
+/** A commit or a pull on one disk, between any two images that the guest reads; where there is but one, another layer first. */
+const change = (at: At): Asked => {
+  const { random, machine } = at
+  const disk = random.pick(targets)
+  const chain = machine.disks.get(disk)
+  const images = chain === undefined ? [] : activePath(chain).map(({ name }) => String(name))
+  if (images.length < 2) return take(at)
+  const above = 1 + random.below(images.length - 1)
+  const upper = images[above] ?? ''
+  const lower = images[random.below(above)] ?? ''
+  const metadata = random.pick(['carry', 'carry', 'refuse'] as const)
+  const leftovers = random.pick(['keep', 'remove'] as const)
+  const pivot = upper === images.at(-1) ? { end: 'pivot' as const } : {}
+  const request: ChainRequest = random.oneIn(2)
+    ? { disk, metadata, commit: { top: upper, base: lower, leftovers, ...pivot } }
+    : { disk, metadata, pull: { into: upper, leftovers, ...(random.oneIn(2) ? { base: lower } : {}) } }
+  return { change: request }
+}
+
 const asked = (at: At): Asked => {
-  if (at.machine.snapshots.size === 0) return take(at)
+  if (at.machine.snapshots.size === 0) return at.random.oneIn(2) ? take(at) : change(at)
   const many = at.machine.snapshots.size
   const what = at.random.weighted([
     [many < 7 ? 6 : 1, 'take'],
     [many < 3 ? 2 : 5, 'remove'],
     [3, 'revert'],
     [many > 4 ? 1 : 0, 'forget'],
+    [3, 'change'],
   ] as const)
   if (what === 'take') return take(at)
   if (what === 'remove') return remove(at)
+  if (what === 'change') return change(at)
   return what === 'revert' ? revert(at) : { forget: { snapshots: at.random.some(names(at), 1) } }
 }
 
