@@ -148,7 +148,7 @@ describe('an external snapshot over an internal one (FACTS T06)', () => {
       await start(session)
       expect(
         await reasons(session, (how) => ({ revert: { to: 'i1', how, definition: 'as taken', present: 'discard' } })),
-      ).toEqual(['libvirt: LibvirtDiffers', 'by hand: PointsLost', 'auto: PointsLost'])
+      ).toEqual(['libvirt: LibvirtLoses', 'by hand: PointsLost', 'auto: PointsLost'])
       await session.check()
     })
   })
