@@ -11,6 +11,8 @@ export { formats, isFormat, traitsOf } from './model/format.js'
 export type { Format, FormatTraits } from './model/format.js'
 export { locationString } from './model/location.js'
 export type { Location } from './model/location.js'
+export { openedByGuest } from './model/opening.js'
+export type { Access, Opener, Opening } from './model/opening.js'
 export { combineHeader, composeHeaders, headerReaches, largestHeaderBytes } from './model/header.js'
 export { isImageName } from './model/image.js'
 export type {
@@ -110,6 +112,9 @@ export type { AcceptableTag, Alternative, Refusal, ThreeSizes } from './plan/ref
 export type { Fate } from './plan/fate.js'
 export type { Assumption } from './plan/assumption.js'
 export type { ContentChange, Plan, Point, PointOutcome, Step } from './plan/plan.js'
+export type { OpenConflict } from './plan/open-conflict.js'
+export { judgeCall } from './plan/open-judge.js'
+export type { CallConflict, Instead } from './plan/open-judge.js'
 export { checkPlan } from './plan/check.js'
 export type {
   Cleanup,

@@ -21,6 +21,7 @@ import { newImageAssumptions, newImageGuard, placeImage } from './new-image.js'
 import type { Place } from './new-image.js'
 import { settleOverlay } from './overlay-outcome.js'
 import type { OverlayJob, OverlayOutcome } from './overlay-outcome.js'
+import { openGuard } from './open-guard.js'
 import { pointGuard, pointOutcomes } from './points.js'
 import type { AddOverlayRequest } from './request.js'
 
@@ -132,7 +133,7 @@ export const plannedOverlay = (
  * `DestinationWrong` (format, missing, size, contents), `BackingStringUnknown`, `NodeNameInvalid`, `PlaintextLeak`,
  * `NotThisWay` (a definition that cannot be mended, encrypted images through qemu-img), `NodeUnknown`,
  * `PathNotAbsolute`, `LocationNotAddressable` (a path that libvirt does not give back), `PointUnknown`,
- * `BackingStringTooLong`.
+ * `BackingStringTooLong`, `ImageOpen`.
  *
  * Source: QMP `blockdev-create`, `blockdev-add`, `blockdev-snapshot`; libvirt `virDomainSnapshotCreateXML` without
  * metadata; `qemu-img create`.
@@ -153,4 +154,5 @@ export const addOverlay = (chain: Chain, request: AddOverlayRequest, hypervisor:
   pipe(
     plannedOverlay(chain, request, hypervisor),
     E.map(({ plan }) => plan),
+    E.flatMap(openGuard(hypervisor)),
   )

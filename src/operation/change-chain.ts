@@ -144,7 +144,7 @@ export const changeChain = (
     return E.left(refuseMachine({ _tag: 'PointsLost', lost, why }))
   }
   const planned = carried(machine, host, plan.right)
-  const elsewhere = outsideGuard(planned)
+  const elsewhere = outsideGuard(planned, host)
   if (elsewhere !== undefined) return E.left(elsewhere)
   const wrong = request.metadata === 'carry' ? [] : invalidated(machine, plan.right)
   return isNonEmpty(wrong)

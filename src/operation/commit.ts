@@ -27,6 +27,7 @@ import { fatesOf, removedMarks } from './fates.js'
 import type { Mark } from './fates.js'
 import { guarded } from './guard.js'
 import { carriesBitmaps } from './guard-loss.js'
+import { openGuard } from './open-guard.js'
 import { pointOutcomes } from './points.js'
 import type { CommitRequest, ShallowCommitRequest } from './request.js'
 
@@ -133,7 +134,7 @@ export const planCommit = (job: CommitJob): E.Either<Refusal, Plan> =>
  * `InternalSnapshotsLost`, `BitmapsLost`, `PlaintextLeak`, `NotThisWay` (a definition that cannot be mended,
  * encrypted images through qemu-img), `NodeUnknown`, `PathNotAbsolute`, `LocationNotAddressable`, `FilterAbove`,
  * `NodeNameInvalid`, `GuestStateWrong` (removing files while paused, through libvirt), `PointUnknown`,
- * `BackingStringUnknown`, `BackingStringTooLong`, `PointInTimeLost`.
+ * `BackingStringUnknown`, `BackingStringTooLong`, `PointInTimeLost`, `ImageOpen`.
  *
  * Source: QMP `block-commit`, libvirt `virDomainBlockCommit`, `qemu-img commit` with `rebase -u`.
  *
@@ -149,7 +150,12 @@ export const planCommit = (job: CommitJob): E.Either<Refusal, Plan> =>
  * @since 0.1.0
  */
 export const commit = (chain: Chain, request: CommitRequest, hypervisor: Hypervisor): E.Either<Refusal, Plan> =>
-  pipe(resolveCommit(chain, request, hypervisor), E.flatMap(guarded(commitGuards)), E.flatMap(planCommit))
+  pipe(
+    resolveCommit(chain, request, hypervisor),
+    E.flatMap(guarded(commitGuards)),
+    E.flatMap(planCommit),
+    E.flatMap(openGuard(hypervisor)),
+  )
 
 /**
  * Plans a commit of `top` into its own backing file, whatever that is.

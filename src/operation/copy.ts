@@ -27,6 +27,7 @@ import type { Mark } from './fates.js'
 import { guarded } from './guard.js'
 import { carriesBitmaps } from './guard-loss.js'
 import { newImageAssumptions, placeImage } from './new-image.js'
+import { openGuard } from './open-guard.js'
 import { pointOutcomes } from './points.js'
 import type { CopyRequest } from './request.js'
 
@@ -121,7 +122,8 @@ const planCopy = (job: CopyJob): E.Either<Refusal, Plan> =>
  * `NodeNameInvalid`, `TopNotAboveBase` (`onto` lies above the active image), `InternalSnapshotsLost`, `BitmapsLost`,
  * `PlaintextLeak`, `NotThisWay` (a definition that cannot be mended, encrypted images through qemu-img),
  * `NodeUnknown`, `PathNotAbsolute`, `LocationNotAddressable` (a path that libvirt does not give back), `FilterAbove`,
- * `GuestStateWrong` (removing files while paused, through libvirt), `PointUnknown`, `BackingStringTooLong`.
+ * `GuestStateWrong` (removing files while paused, through libvirt), `PointUnknown`, `BackingStringTooLong`,
+ * `ImageOpen`.
  *
  * Source: QMP `blockdev-mirror`, libvirt `virDomainBlockCopy` (`virDomainBlockRebase` before 1.2.9), `qemu-img convert`.
  *
@@ -138,4 +140,9 @@ const planCopy = (job: CopyJob): E.Either<Refusal, Plan> =>
  * @since 0.1.0
  */
 export const copy = (chain: Chain, request: CopyRequest, hypervisor: Hypervisor): E.Either<Refusal, Plan> =>
-  pipe(resolveCopy(chain, request, hypervisor), E.flatMap(guarded(copyGuards)), E.flatMap(planCopy))
+  pipe(
+    resolveCopy(chain, request, hypervisor),
+    E.flatMap(guarded(copyGuards)),
+    E.flatMap(planCopy),
+    E.flatMap(openGuard(hypervisor)),
+  )

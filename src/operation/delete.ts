@@ -115,6 +115,6 @@ export const deleteSnapshots = (
     recordGuard(job)
   if (unable !== undefined) return E.left(unable)
   const planned = byWay(job)
-  const lost = E.isRight(planned) ? outsideGuard(planned.right) : undefined
+  const lost = E.isRight(planned) ? outsideGuard(planned.right, host) : undefined
   return lost === undefined ? planned : E.left(lost)
 }

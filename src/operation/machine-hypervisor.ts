@@ -35,7 +35,13 @@ const definitionOf = (machine: Machine, host: MachineHost, disk: string): Defini
 
 const common = (machine: Machine, host: MachineHost, disk: string) => {
   const jobs = host.jobs?.get(disk)
-  return { guest: machine.state, capabilities: host.capabilities, ...(jobs === undefined ? {} : { jobs }) }
+  const opened = host.opened?.get(disk)
+  return {
+    guest: machine.state,
+    capabilities: host.capabilities,
+    ...(jobs === undefined ? {} : { jobs }),
+    ...(opened === undefined ? {} : { opened }),
+  }
 }
 
 /** Who executes work on one disk of a machine: libvirt has no calls for chains of a guest that is shut off, qemu-img does. */

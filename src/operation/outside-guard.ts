@@ -6,10 +6,12 @@ import { recordedSources, sourcesOfDomain } from '../model/record.js'
 import { imageOfDisk } from '../model/snapshot.js'
 import type { Snapshot } from '../model/snapshot.js'
 import type { Fate } from '../plan/fate.js'
+import type { MachineHost } from '../plan/machine-host.js'
 import type { DiskPart, MachinePlan } from '../plan/machine-plan.js'
 import { refuseMachine } from '../plan/machine-refusal.js'
 import type { Loss, MachineRefusal } from '../plan/machine-refusal.js'
 import { refuse } from '../plan/refusal.js'
+import { machineOpenGuard } from './open-guard.js'
 
 /** Where a snapshot has a disk whose target is the machine's no more: by its record, else by the name of the image. */
 const placesOfTarget = ({ recorded, disks }: Snapshot, target: string): ReadonlyArray<string> => {
@@ -105,6 +107,6 @@ const startGuard = ({ parts, via, after: { definitions } }: MachinePlan): Machin
   return undefined
 }
 
-/** What is asked of every plan when it is made: of disks and definitions that are not those of the chains. */
-export const outsideGuard = (plan: MachinePlan): MachineRefusal | undefined =>
-  goneDiskGuard(plan) ?? startGuard(plan) ?? broughtBackGuard(plan)
+/** What is asked of every plan when it is made: of disks and definitions that are not those of the chains, and who has what open. */
+export const outsideGuard = (plan: MachinePlan, host: MachineHost): MachineRefusal | undefined =>
+  goneDiskGuard(plan) ?? startGuard(plan) ?? broughtBackGuard(plan) ?? machineOpenGuard(plan, host)

@@ -20,6 +20,7 @@ import { qmpPull } from './dialect/qmp-pull.js'
 import { fatesOf, removedMarks } from './fates.js'
 import type { Mark } from './fates.js'
 import { guarded } from './guard.js'
+import { openGuard } from './open-guard.js'
 import { pointOutcomes } from './points.js'
 import { pullFeatures, pullGuards } from './pull-guard.js'
 import { pulledUp, resolvePull } from './pull-job.js'
@@ -112,7 +113,7 @@ export const planPull = (job: PullJob): E.Either<Refusal, Plan> =>
  * `ShortImageExposesBase`, `InternalSnapshotsLost`, `BitmapsLost`, `PlaintextLeak`, `NotThisWay` (a definition that
  * cannot be mended, encrypted images through qemu-img), `NodeUnknown`, `PathNotAbsolute`, `LocationNotAddressable`,
  * `FilterAbove`, `NodeNameInvalid`, `GuestStateWrong` (a paused guest through libvirt), `PointUnknown`,
- * `BackingStringTooLong`.
+ * `BackingStringTooLong`, `ImageOpen`.
  *
  * Source: QMP `block-stream`, libvirt `virDomainBlockPull` and `virDomainBlockRebase`, `qemu-img rebase`.
  *
@@ -128,4 +129,9 @@ export const planPull = (job: PullJob): E.Either<Refusal, Plan> =>
  * @since 0.1.0
  */
 export const pull = (chain: Chain, request: PullRequest, hypervisor: Hypervisor): E.Either<Refusal, Plan> =>
-  pipe(resolvePull(chain, request, hypervisor), E.flatMap(guarded(pullGuards)), E.flatMap(planPull))
+  pipe(
+    resolvePull(chain, request, hypervisor),
+    E.flatMap(guarded(pullGuards)),
+    E.flatMap(planPull),
+    E.flatMap(openGuard(hypervisor)),
+  )

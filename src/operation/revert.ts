@@ -119,7 +119,7 @@ export const revert = (
     firstAgainst(commonGuards, job),
     E.flatMap(() => (howToRevert(job) === 'libvirt' ? revertByLibvirt(job) : byHand(job))),
     E.flatMap((plan) => {
-      const lost = outsideGuard(plan)
+      const lost = outsideGuard(plan, host)
       return lost === undefined ? E.right(plan) : E.left(lost)
     }),
   )

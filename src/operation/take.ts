@@ -12,6 +12,7 @@ import { recordsAssumption } from './machine-guard.js'
 import { assemble } from './machine-lane.js'
 import type { Draft } from './machine-lane.js'
 import type { TakeRequest } from './machine-request.js'
+import { machineOpenGuard } from './open-guard.js'
 import { machineTaken } from './take-after.js'
 import { takeFeatures, takeGuards } from './take-guard.js'
 import { consistencyOf, disksTaken, takeJob } from './take-job.js'
@@ -96,7 +97,7 @@ const planOf = (outcome: TakeOutcome): MachinePlan => {
  *
  * Refuses, in this order: `SnapshotNameWrong`, `DiskNotFound`, `NothingSelected`, `KindsMixed`, `GuestStateWrong`,
  * `NotThisWay`, `CapabilityMissing`, `JobActive`, `ManagedSavePresent`, `AgentAbsent`, `PathTaken`, `DiskRefused` (what
- * `addOverlay` refuses of one disk; bitmaps of a shut-off libvirt domain).
+ * `addOverlay` refuses of one disk; bitmaps of a shut-off libvirt domain; `ImageOpen`).
  *
  * Source: libvirt `virDomainSnapshotCreateXML` (11.3), `virDomainFSFreeze`, `virDomainFSThaw`; QMP `blockdev-create`,
  * `blockdev-add`, `transaction` with `blockdev-snapshot`; `guest-fsfreeze-freeze`, `guest-fsfreeze-thaw`; `qemu-img create`,
@@ -128,6 +129,10 @@ export const take = (
       pipe(
         takenDisks(job),
         E.map((disks) => planOf({ job, disks })),
+        E.flatMap((plan) => {
+          const refused = machineOpenGuard(plan, host)
+          return refused === undefined ? E.right(plan) : E.left(refused)
+        }),
       ),
     ),
   )

@@ -7,6 +7,7 @@ import { recordedSources } from '../model/record.js'
 import { stepProblems } from './check.js'
 import type { PlanProblem } from './check.js'
 import type { MachinePlan } from './machine-plan.js'
+import { diskConflicts } from './open-machine.js'
 
 /**
  * What is wrong with a plan for a machine. `step` counts from 0.
@@ -17,6 +18,7 @@ import type { MachinePlan } from './machine-plan.js'
  * - `PointDropped`: a snapshot goes that the operation has no business with.
  * - `NotThawed`: file systems that are frozen are not thawed in the plan and on every way out.
  * - `RecordNamesGone`: libvirt's record of a snapshot names a file that the plan removes.
+ * - `OpenTwice`: a step has a program open what the guest itself has open then.
  *
  * @since 0.2.0
  */
@@ -28,6 +30,7 @@ export type MachinePlanProblem =
   | { readonly _tag: 'PointDropped'; readonly snapshot: string }
   | { readonly _tag: 'NotThawed'; readonly step: number }
   | { readonly _tag: 'RecordNamesGone'; readonly snapshot: string; readonly path: string }
+  | { readonly _tag: 'OpenTwice'; readonly step: number; readonly disk: string; readonly image: string }
 
 const sameChain = (a: Chain | undefined, b: Chain | undefined): boolean =>
   a === b ||
@@ -120,6 +123,14 @@ const recordProblems = ({ steps, after }: MachinePlan): ReadonlyArray<MachinePla
   )
 }
 
+const openProblems = (plan: MachinePlan): ReadonlyArray<MachinePlanProblem> =>
+  diskConflicts(plan, new Map(), () => () => []).map(({ step, disk, image }) => ({
+    _tag: 'OpenTwice',
+    step,
+    disk,
+    image,
+  }))
+
 /**
  * Judges a plan for a machine, whoever made it, and gives every problem that it finds; none for a plan of this library.
  *
@@ -151,6 +162,7 @@ export const checkMachinePlan = (plan: MachinePlan): ReadonlyArray<MachinePlanPr
     ...dropProblems(plan),
     ...freezeProblems(plan),
     ...recordProblems(plan),
+    ...openProblems(plan),
     ...stepProblems({ steps: plan.steps, images, begins: 'flushed' }),
   ]
 }

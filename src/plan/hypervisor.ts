@@ -1,5 +1,6 @@
 import type { Capabilities } from '../call/capability.js'
 import type { GuestState } from '../model/guest.js'
+import type { Opening } from '../model/opening.js'
 import type { XmlElement } from '../model/xml.js'
 
 /**
@@ -38,6 +39,15 @@ export interface Definition {
   readonly managedSave?: 'none' | 'present'
 }
 
+/** What every way knows: the guest, the host, jobs that are under way, and who else has images open. */
+interface Common {
+  readonly guest: GuestState
+  readonly capabilities: Capabilities
+  readonly jobs?: ReadonlyArray<RunningJob>
+  /** Besides the guest itself, whose openings follow from its state; left out where nobody looked. */
+  readonly opened?: ReadonlyArray<Opening>
+}
+
 /**
  * Who executes the plan, what state the guest is in, and what the host can do.
  *
@@ -50,27 +60,18 @@ export interface Definition {
 export type Hypervisor = QmpHypervisor | LibvirtHypervisor | QemuImgHypervisor
 
 /** Through a QEMU monitor. */
-export interface QmpHypervisor {
+export interface QmpHypervisor extends Common {
   readonly via: 'qmp'
-  readonly guest: GuestState
-  readonly capabilities: Capabilities
-  readonly jobs?: ReadonlyArray<RunningJob>
 }
 
 /** Through libvirt. */
-export interface LibvirtHypervisor {
+export interface LibvirtHypervisor extends Common {
   readonly via: 'libvirt'
-  readonly guest: GuestState
-  readonly capabilities: Capabilities
-  readonly jobs?: ReadonlyArray<RunningJob>
   readonly domain: Domain
 }
 
 /** Through qemu-img; `definition` where libvirt holds one. */
-export interface QemuImgHypervisor {
+export interface QemuImgHypervisor extends Common {
   readonly via: 'qemu-img'
-  readonly guest: GuestState
-  readonly capabilities: Capabilities
-  readonly jobs?: ReadonlyArray<RunningJob>
   readonly definition?: Definition
 }

@@ -1,4 +1,5 @@
 import type { Capabilities } from '../call/capability.js'
+import type { Opening } from '../model/opening.js'
 import type { Hypervisor, RunningJob } from './hypervisor.js'
 
 /**
@@ -7,6 +8,7 @@ import type { Hypervisor, RunningJob } from './hypervisor.js'
  * - `via`: `libvirt` for a domain, running or shut off (then with qemu-img where libvirt has no way); `qmp` for a monitor socket of
  *   a guest that libvirt does not manage, `qemu-img` for such a guest that is shut off.
  * - `jobs`: block jobs that are under way, by disk.
+ * - `opened`: who has which image of a disk open besides the guest itself, by disk; left out where nobody looked.
  * - `agent`: whether the guest agent answers; left out where nobody looked.
  * - `managedSave`: whether libvirt has a saved state of the domain; left out where nobody looked.
  *
@@ -16,6 +18,7 @@ export interface MachineHost {
   readonly via: Hypervisor['via']
   readonly capabilities: Capabilities
   readonly jobs?: ReadonlyMap<string, ReadonlyArray<RunningJob>>
+  readonly opened?: ReadonlyMap<string, ReadonlyArray<Opening>>
   readonly agent?: 'answers' | 'absent'
   readonly managedSave?: 'none' | 'present'
 }

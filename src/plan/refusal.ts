@@ -4,6 +4,7 @@ import type { MissingFeature } from '../call/capability.js'
 import type { Reader } from '../model/chain-query.js'
 import type { Format } from '../model/format.js'
 import type { GuestState } from '../model/guest.js'
+import type { Access, Opener, Opening } from '../model/opening.js'
 import type { Hypervisor } from './hypervisor.js'
 
 /**
@@ -24,6 +25,7 @@ export type Alternative =
   | { readonly _tag: 'Accept'; readonly tag: AcceptableTag }
   | { readonly _tag: 'UseAnotherName'; readonly taken: ReadonlyArray<string> }
   | { readonly _tag: 'WaitForJob'; readonly job: string }
+  | { readonly _tag: 'CloseFirst'; readonly image: string; readonly by: Opener }
 
 /**
  * The refusals that are policy: a caller who knows what is lost can accept them by name.
@@ -130,6 +132,15 @@ type Facts =
   | {
       readonly _tag: 'PointInTimeLost'
       readonly points: ReadonlyNonEmptyArray<{ readonly point: string; readonly image: string }>
+    }
+  /** A step, counted from 0, would open an image that somebody has open. */
+  | {
+      readonly _tag: 'ImageOpen'
+      readonly image: string
+      readonly step: number
+      readonly wants: Access
+      readonly by: Opener
+      readonly held: Opening
     }
 
 /**

@@ -1,4 +1,5 @@
 import type { GuestState } from '../model/guest.js'
+import type { Opener } from '../model/opening.js'
 import type { Hypervisor } from '../plan/hypervisor.js'
 import type { AcceptableTag, Alternative } from '../plan/refusal.js'
 import { nameText } from '../model/print-picture.js'
@@ -18,6 +19,22 @@ export const viaText = (via: Hypervisor['via']): string =>
 /** States of the guest in a sentence. */
 export const statesText = (states: ReadonlyArray<GuestState>): string =>
   states.map((state) => (state === 'shut-off' ? 'shut off' : state)).join(' or ')
+
+/** Who has an image open, in a sentence. */
+export const openerText = (by: Opener): string => {
+  switch (by._tag) {
+    case 'ThisGuest':
+      return 'the guest itself'
+    case 'OtherGuest':
+      return `the guest ${nameText(by.name)}`
+    case 'OtherHost':
+      return `the host ${nameText(by.name)}`
+    case 'Tool':
+      return nameText(by.name)
+    case 'Unknown':
+      return 'whoever has it open'
+  }
+}
 
 const accepted: { readonly [T in AcceptableTag]: string } = {
   PlaintextLeak: 'that the data is then stored unencrypted',
@@ -42,6 +59,7 @@ const texts: { readonly [T in keyof ByTag]: (alternative: ByTag[T]) => string } 
   Accept: ({ tag }) => `accept ${accepted[tag]} (\`${tag}\`)`,
   UseAnotherName: ({ taken }) => `use a name that is not taken; these are: ${names(taken)}`,
   WaitForJob: ({ job }) => `wait for the job ${nameText(job)} to end`,
+  CloseFirst: ({ image, by }) => `have ${nameText(image)} closed by ${openerText(by)} first`,
 }
 
 const textOf = <T extends keyof ByTag>(tag: T, alternative: ByTag[T]): string => texts[tag](alternative)

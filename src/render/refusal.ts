@@ -1,7 +1,7 @@
 import type { Reader } from '../model/chain-query.js'
 import { nameText } from '../model/print-picture.js'
 import type { Refusal } from '../plan/refusal.js'
-import { alternativeText, names, statesText, viaText } from './alternative.js'
+import { alternativeText, names, openerText, statesText, viaText } from './alternative.js'
 import { digits, sizeText } from './size.js'
 
 type ByTag = { readonly [R in Refusal as R['_tag']]: R }
@@ -85,6 +85,8 @@ const texts: { readonly [T in keyof ByTag]: (refusal: ByTag[T]) => string } = {
       : `The point in time ${nameText(point)} is tied to ${nameText(image)}, which is not in the chain.`,
   PointInTimeLost: ({ points }) =>
     `Points in time would be lost: ${points.map(({ point, image }) => `${nameText(point)} (image ${nameText(image)})`).join(', ')}.`,
+  ImageOpen: ({ image, step, wants, by, held }) =>
+    `Step ${digits(step)}, counted from 0, would have ${openerText(by)} open ${nameText(image)} to ${wants} it, while ${openerText(held.by)} has it open to ${held.access} it.`,
 }
 
 const textOf = <T extends keyof ByTag>(tag: T, refusal: ByTag[T]): string => texts[tag](refusal)

@@ -80,6 +80,37 @@ export const withAccess = (world: World, path: string, access: SimFile['access']
   return inode === undefined ? world : withFile(world, inode, { access })
 }
 
+/**
+ * The world with somebody besides who has a file open, to read or to write it, or nobody any more.
+ *
+ * The same world where there is no such file.
+ *
+ * @example
+ * import { parseChain } from 'backing-chain'
+ * import { perform, withOutside, worldOf } from 'backing-chain/simulate'
+ * import * as E from 'fp-ts/lib/Either.js'
+ * import { pipe } from 'fp-ts/lib/function.js'
+ *
+ * const done = pipe(
+ *   parseChain('base <- active^'),
+ *   E.chainW(({ chain, contents }) => worldOf(chain, contents, { guest: 'shut-off' })),
+ *   E.map((world) => withOutside(world, '/images/active', 'read')),
+ *   E.chainW((world) => perform(world, { _tag: 'QemuImg', argv: ['qemu-img', 'snapshot', '-c', 's', '/images/active'] })),
+ * )
+ * E.isLeft(done) && '_tag' in done.left && done.left._tag === 'Refused' ? done.left.desc.split('\n')[0] : ''
+ * // => `Could not open '/images/active': Failed to get "write" lock`
+ *
+ * @since 0.2.0
+ */
+export const withOutside = (world: World, path: string, outside: SimFile['outside']): World => {
+  const inode = inodeOf(world, path)
+  return inode === undefined ? world : withFile(world, inode, { outside })
+}
+
+/** True where somebody outside keeps a file from being opened so. */
+export const isKept = ({ outside }: SimFile, want: 'read' | 'write'): boolean =>
+  outside === 'write' || (outside === 'read' && want === 'write')
+
 /** The world with another backing string in an image's header. */
 export const withHeader = (world: World, inode: string, header: FileHeader | undefined): World =>
   withFile(world, inode, { header })
@@ -91,7 +122,9 @@ export const withLayer = (world: World, inode: string, layer: Layer): World =>
 const incident = (world: World, path: string, inode: string): Incident | undefined => {
   const nodes = world.qemu === undefined ? [] : (lookup(world.qemu.open, inode) ?? [])
   const headers = lookup(world.readers, path) ?? []
-  return nodes.length + headers.length === 0 ? undefined : { _tag: 'RemovedWhileRead', path, nodes, headers }
+  const { outside } = fileOf(world, inode)
+  if (nodes.length + headers.length === 0 && outside === undefined) return undefined
+  return { _tag: 'RemovedWhileRead', path, nodes, headers, ...(outside === undefined ? {} : { outside }) }
 }
 
 const withIncident = (world: World, seen: Incident | undefined): World =>

@@ -1,7 +1,7 @@
 import { emptyLayer, solid } from '../content/layer.js'
 import { isFormat } from '../model/format.js'
 import { headerBytes, largestHeaderBytes } from '../model/header.js'
-import { fileOf, inodeOf, withFile, writeFile } from './files.js'
+import { fileOf, inodeOf, isKept, withFile, writeFile } from './files.js'
 import type { NewContents } from './files.js'
 import { nodeOf } from './graph.js'
 import { abort, dismissed } from './job-finish.js'
@@ -25,7 +25,9 @@ export const blankFile = (sizeBytes: number): NewContents => ({
 
 const isOpen = (world: World, path: string): boolean => {
   const inode = inodeOf(world, path)
-  return inode !== undefined && world.qemu !== undefined && lookup(world.qemu.open, inode) !== undefined
+  if (inode === undefined) return false
+  const open = world.qemu !== undefined && lookup(world.qemu.open, inode) !== undefined
+  return open || isKept(fileOf(world, inode), 'write')
 }
 
 const createFile = (world: World, { path, sizeBytes }: NewFile): World | string => {

@@ -6,7 +6,7 @@ import { headerBytes, largestHeaderBytes } from '../model/header.js'
 import { flush } from './cache.js'
 import type { Fault, Outcome } from './fault.js'
 import { filenameOf } from './filename.js'
-import { fileOf, withHeader } from './files.js'
+import { fileOf, isKept, withHeader } from './files.js'
 import { dropLoose, knownNode, nodeOf, setBacking, setRoot, withNode } from './graph.js'
 import type { CommitWork, Job, MirrorWork, StreamWork } from './job.js'
 import { kill } from './process.js'
@@ -56,6 +56,7 @@ const cannotWrite = (world: World, overlay: SimNode, header: FileHeader | undefi
   if (traitsOf(file.format).holds !== 'overlay') return 'Operation not supported'
   if (header !== undefined && headerBytes(header.string) > largestHeaderBytes) return 'Invalid argument'
   const open = overlay.access === 'read-write'
+  if (!open && isKept(file, 'write')) return 'Failed to get "write" lock'
   return open || (overlay.protocol === 'reopens' && file.access === 'read-write') ? undefined : 'Permission denied'
 }
 

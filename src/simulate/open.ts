@@ -2,6 +2,7 @@ import * as E from 'fp-ts/lib/Either.js'
 
 import { qemuRefuses } from './fault.js'
 import type { Outcome } from './fault.js'
+import { fileOf, isKept } from './files.js'
 import { addNode, freshName, nodeOf, setBacking } from './graph.js'
 import { newNode } from './node.js'
 import { referenceOf, walkChain } from './stored.js'
@@ -12,6 +13,7 @@ import type { FileHeader, SimNode, World } from './world.js'
 const prefix = 'Could not open backing file: '
 
 const isWritten = (world: World, image: StoredImage): boolean =>
+  isKept(fileOf(world, image.inode), 'read') ||
   (world.qemu === undefined ? [] : (lookup(world.qemu.open, image.inode) ?? [])).some(
     (name) => nodeOf(world, name)?.access === 'read-write',
   )

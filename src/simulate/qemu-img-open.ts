@@ -6,7 +6,7 @@ import { headerBytes, largestHeaderBytes } from '../model/header.js'
 import { traitsOf } from '../model/format.js'
 import { qemuImgRefuses } from './fault.js'
 import type { Fault } from './fault.js'
-import { fileOf } from './files.js'
+import { fileOf, isKept } from './files.js'
 import { nodeOf } from './graph.js'
 import { formatOption, operandPath } from './qemu-img-argv.js'
 import type { Parsed } from './qemu-img-argv.js'
@@ -25,7 +25,7 @@ export const lockRefusal = (
   const lock = want === 'write' ? '"write" lock' : 'shared "write" lock'
   const denied =
     want === 'write' ? nodes.length > 0 : nodes.some((name) => nodeOf(world, name)?.access === 'read-write')
-  if (denied)
+  if (denied || isKept(fileOf(world, image.inode), want))
     return qemuImgRefuses(
       `Could not open '${image.path}': Failed to get ${lock}\nIs another process using the image [${image.path}]?`,
     )

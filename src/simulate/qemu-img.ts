@@ -63,7 +63,10 @@ const info = (world: World, parsed: Parsed): Outcome => {
   if (locked !== undefined) return locked
   if (!parsed.options.has('--backing-chain')) return E.right(world)
   const chain = storedChain(world, { path: path.right, format: undefined, backing: undefined }, 'qemu-img')
-  if (E.isRight(chain)) return E.right(world)
+  if (E.isRight(chain)) {
+    const busy = parsed.options.has('-U') ? [] : chain.right.flatMap((image) => lockRefusal(world, image, 'read') ?? [])
+    return busy[0] ?? E.right(world)
+  }
   return chain.left._tag === 'Hang' ? qemuImgRefuses(`Backing file '${path.right}' creates an infinite loop.`) : chain
 }
 

@@ -1,5 +1,6 @@
 import type { BlockCommit } from '../call/qmp.js'
 import { qemuRefuses } from './fault.js'
+import { fileOf } from './files.js'
 import type { Outcome } from './fault.js'
 import { between, downFrom, nodeOf, withNode } from './graph.js'
 import type { Job } from './job.js'
@@ -32,6 +33,12 @@ const spanOf = (world: World, device: SimNode, args: Arguments): Span | string =
   return { device, top, base }
 }
 
+/** What lies above the base shows something in between until the job has ended: QEMU lets nobody read it, or begins not at all. */
+const objectionToReaders = (world: World, nodes: ReadonlyArray<SimNode>): Objection =>
+  nodes.some(({ file }) => fileOf(world, file).outside !== undefined)
+    ? 'Failed to get shared "consistent read" lock'
+    : undefined
+
 const objectionToSpan = (world: World, { device, top, base }: Span, args: Arguments): Objection => {
   for (const node of [...between(world, top.name, base.name), base]) {
     const busy = objectionToBusy(world, node.name)
@@ -45,7 +52,8 @@ const objectionToSpan = (world: World, { device, top, base }: Span, args: Argume
     (overlay === undefined ? undefined : objectionToBusy(world, overlay.name)) ??
     ((args.speed ?? 0) < 0 ? "Parameter 'speed' expects a non-negative value" : undefined) ??
     objectionToJobId(world, args['job-id']) ??
-    objectionToWriting(world, base)
+    objectionToWriting(world, base) ??
+    objectionToReaders(world, between(world, top.name, base.name))
   )
 }
 

@@ -4,7 +4,7 @@ import type { BlockdevAdd, BlockdevCreate, FormatOptions, StorageOptions } from 
 import { isFormat, traitsOf } from '../model/format.js'
 import { qemuRefuses, unmodelled } from './fault.js'
 import type { Outcome } from './fault.js'
-import { fileOf, inodeOf } from './files.js'
+import { fileOf, inodeOf, isKept } from './files.js'
 import { addNode, nodeOf, removeNode } from './graph.js'
 import { newNode } from './node.js'
 import { openBelow } from './open.js'
@@ -38,6 +38,9 @@ const objectionToLock = (world: World, inode: string, access: SimNode['access'])
   const others = (world.qemu === undefined ? [] : (lookup(world.qemu.open, inode) ?? [])).map((name) =>
     nodeOf(world, name),
   )
+  const file = fileOf(world, inode)
+  if (isKept(file, access === 'read-write' ? 'write' : 'read'))
+    return `Failed to get ${access === 'read-write' ? '' : 'shared '}"write" lock`
   if (others.length === 0) return undefined
   if (access === 'read-write') return 'Failed to get "write" lock'
   return others.some((other) => other?.access === 'read-write') ? 'Failed to get shared "write" lock' : undefined

@@ -1,4 +1,4 @@
-import { fileOf } from './files.js'
+import { fileOf, isKept } from './files.js'
 import { nodeOf } from './graph.js'
 import { letsGo, typeOf } from './job.js'
 import type { Job } from './job.js'
@@ -100,7 +100,7 @@ export const objectionToWriting = (world: World, node: SimNode): Objection => {
   if (node.access === 'read-write') return undefined
   if (node.protocol === 'read-only') return 'Block node is read-only'
   const others = world.qemu === undefined ? [] : (lookup(world.qemu.open, node.file) ?? [])
-  if (others.length > 1) return 'Failed to get "write" lock'
+  if (others.length > 1 || isKept(fileOf(world, node.file), 'write')) return 'Failed to get "write" lock'
   return fileOf(world, node.file).access === 'read-only'
     ? `Could not open '${node.openedAs}': Permission denied`
     : undefined

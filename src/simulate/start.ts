@@ -2,7 +2,8 @@ import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 
 import type { Format } from '../model/format.js'
-import type { Outcome } from './fault.js'
+import type { Fault, Outcome } from './fault.js'
+import { fileOf, isKept } from './files.js'
 import { addNode, withNode } from './graph.js'
 import { newNode } from './node.js'
 import { storedChain } from './stored.js'
@@ -44,12 +45,25 @@ const opened = (world: World, images: ReadonlyArray<StoredImage>, { guest, numbe
   return below === undefined ? world : withProcess(withNode(next, below, { access: 'read-write' }), { root: below })
 }
 
+const locked = (path: string): Fault => ({
+  _tag: 'Refused',
+  by: 'QEMU',
+  class: 'GenericError',
+  desc: `Failed to get "write" lock\nIs another process using the image [${path}]?`,
+})
+
 /** Starts a new QEMU from what is on record. */
 export const startFromBoot = (world: World, options: StartOptions): Outcome => {
   if (world.qemu !== undefined)
     return E.left({ _tag: 'Refused', by: 'QEMU', class: 'GenericError', desc: 'a QEMU is running already' })
   return pipe(
     storedChain(world, bootReference(world.boot), 'QEMU'),
+    E.filterOrElseW(
+      ([active, ...below]) =>
+        (active === undefined || !isKept(fileOf(world, active.inode), 'write')) &&
+        below.every(({ inode }) => !isKept(fileOf(world, inode), 'read')),
+      ([active]) => locked(active?.path ?? ''),
+    ),
     E.map((images) => opened(world, images, options)),
   )
 }

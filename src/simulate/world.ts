@@ -31,7 +31,8 @@ export interface World {
 /**
  * One file, device or network object. `layer` is its own allocation, as it stands on disk.
  *
- * `clusterBytes` is undefined where unknown (65,536 is assumed where it matters); `access` is what QEMU's user may do.
+ * `clusterBytes` is undefined where unknown (65,536 is assumed where it matters); `access` is what QEMU's user may do; `outside`
+ * is how somebody has it open whom nothing here stands for: another guest, a program.
  *
  * @since 0.1.0
  */
@@ -45,6 +46,7 @@ export interface SimFile {
   readonly internalSnapshots: ReadonlyArray<SavedLayer>
   readonly bitmaps: ReadonlyArray<Bitmap>
   readonly access: 'read-write' | 'read-only'
+  readonly outside?: 'read' | 'write' | undefined
 }
 
 /**
@@ -169,7 +171,7 @@ export interface SimNode {
 
 /**
  * Something that every program allows and that loses data: a file was removed, or replaced by a new one of its name, while
- * nodes of the running QEMU had it open, or while headers of other files led to it.
+ * nodes of the running QEMU or somebody outside had it open, or while headers of other files led to it.
  *
  * @since 0.1.0
  */
@@ -178,6 +180,7 @@ export interface Incident {
   readonly path: string
   readonly nodes: ReadonlyArray<string>
   readonly headers: ReadonlyArray<string>
+  readonly outside?: 'read' | 'write'
 }
 
 /** The world with another running QEMU in the place of this one. */

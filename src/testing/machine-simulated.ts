@@ -21,6 +21,8 @@ import {
   runMachine,
 } from '../simulate/index.js'
 import type { MachineMoment, MachineTrace, MachineWorld, World } from '../simulate/index.js'
+import { withOpeners } from './outside.js'
+import type { Outside } from './outside.js'
 import type { MachineContents } from './machine.js'
 import { guestReads } from './machine-contents.js'
 import {
@@ -43,6 +45,7 @@ import { writesOf, writtenOver } from './machine-write.js'
  *   it writes, it writes nothing.
  * - `progressBytes`: jobs copy at most so much at a time.
  * - `order`: numbers that pick an order of the steps which lanes and barriers allow; the plan's own, where left out.
+ * - `outside`: how somebody else has which files of a disk open, by disk and path.
  *
  * @since 0.2.0
  */
@@ -50,6 +53,7 @@ export interface MachineMeanwhile {
   readonly writes?: ReadonlyArray<number>
   readonly progressBytes?: number
   readonly order?: ReadonlyArray<number>
+  readonly outside?: Outside
 }
 
 /** A plan that is being held against the simulator. `order` has the plan's steps as they are executed. */
@@ -80,7 +84,7 @@ export const trialOf = (plan: MachinePlan, contents: MachineContents, meanwhile:
   const isWriting = meanwhile.writes !== undefined && plan.operation !== 'revert'
   const writes = isWriting ? writesOf(plan, meanwhile.writes ?? []) : undefined
   let written = 0
-  const trace = runMachine(world.right, steps, {
+  const trace = runMachine(withOpeners(world.right, meanwhile.outside ?? new Map()), steps, {
     finally: plan.finally,
     busiest: 8,
     ...(meanwhile.progressBytes === undefined ? {} : { limitBytes: meanwhile.progressBytes }),

@@ -26,16 +26,21 @@ import {
   perform,
   run,
   start,
+  withOutside,
   worldOf,
 } from '../simulate/index.js'
 import type { Moment, Trace, World, WorldOptions } from '../simulate/index.js'
 import { sameAsAssumed } from './law.js'
 
-/** How the guest behaves meanwhile: what it writes, in turn, each time that something has happened. */
+/**
+ * How the guest behaves meanwhile: what it writes, in turn, each time that something has happened. `outside` is how somebody has
+ * which files open, by path.
+ */
 export interface Meanwhile {
   readonly guest: WorldOptions['guest']
   readonly writes?: ReadonlyArray<Run>
   readonly progressBytes?: number
+  readonly outside?: ReadonlyMap<string, 'read' | 'write'>
 }
 
 const fail = (plan: Plan, contents: Contents, what: string): never => {
@@ -77,7 +82,11 @@ export const simulate = (plan: Plan, contents: Contents, meanwhile: Meanwhile): 
   const world = worldOf(plan.before, contents, { guest: meanwhile.guest, ...domainOf(plan) })
   if (E.isLeft(world)) throw new Error(`no world: ${JSON.stringify(world.left)}`)
   const writes = [...(meanwhile.writes ?? [])].reverse()
-  return run(madeBefore(plan, world.right), plan.steps, {
+  const opened = Array.from(meanwhile.outside ?? []).reduce(
+    (at, [path, access]) => withOutside(at, path, access),
+    madeBefore(plan, world.right),
+  )
+  return run(opened, plan.steps, {
     ...(meanwhile.progressBytes === undefined ? {} : { progressBytes: meanwhile.progressBytes }),
     writes: () => {
       const next = writes.pop()
