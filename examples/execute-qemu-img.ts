@@ -35,6 +35,7 @@ const perform = async ({ call }: Step): Promise<string> => {
       return runArgv(argv, stdin)
     }
     case 'Qmp':
+    case 'StorageDaemon':
     case 'Agent':
       throw new Error('a plan for a guest that is shut off has no one to talk to')
   }

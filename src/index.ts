@@ -13,7 +13,7 @@ export { locationString } from './model/location.js'
 export type { Location } from './model/location.js'
 export { openedByGuest } from './model/opening.js'
 export type { Access, Opener, Opening } from './model/opening.js'
-export { combineHeader, composeHeaders, headerReaches, largestHeaderBytes } from './model/header.js'
+export { combineHeader, composeHeaders, headerReaches, largestHeaderBytes, relativeHeader } from './model/header.js'
 export { isImageName } from './model/image.js'
 export type {
   Backing,
@@ -83,6 +83,8 @@ export type { ObservedImage, Observation } from './model/diff-observation.js'
 export type { Finding } from './model/diff-finding.js'
 export type { DeclaredRow, Records } from './model/diff-row.js'
 export { diff } from './model/diff.js'
+export type { PinnedImage, SavedPlace, SavedState } from './model/saved-state.js'
+export { pinnedBy } from './model/saved-pin.js'
 export { pointMap } from './model/point-map.js'
 export type { PointMap, PointPlace } from './model/point-map.js'
 
@@ -93,8 +95,9 @@ export { flagBits } from './call/libvirt.js'
 export type { LibvirtCall, LibvirtFlag } from './call/libvirt.js'
 export type { QemuImgCall } from './call/qemu-img.js'
 export type { FileCall } from './call/files.js'
-export { judgeChain, judgeLibvirtJob, judgeQmpJob } from './call/wait.js'
-export type { ReportedImage, ReportedJob, Wait, WaitState } from './call/wait.js'
+export type { StorageDaemonCall } from './call/storage-daemon.js'
+export { judgeChain, judgeDaemon, judgeLibvirtJob, judgeQmpJob } from './call/wait.js'
+export type { ReportedDaemon, ReportedImage, ReportedJob, Wait, WaitState } from './call/wait.js'
 export { capabilitiesOfVersions, features, withSchema } from './call/capability.js'
 export type { Capabilities, Feature, MissingFeature, QmpSchema } from './call/capability.js'
 
@@ -107,26 +110,21 @@ export type {
   QemuImgHypervisor,
   QmpHypervisor,
   RunningJob,
+  StorageDaemonHypervisor,
 } from './plan/hypervisor.js'
 export type { AcceptableTag, Alternative, Refusal, ThreeSizes } from './plan/refusal.js'
 export type { Fate } from './plan/fate.js'
 export type { Assumption } from './plan/assumption.js'
-export type { ContentChange, Plan, Point, PointOutcome, Step } from './plan/plan.js'
+export type { Cleanup, ContentChange, Plan, Point, PointOutcome, Step } from './plan/plan.js'
 export type { OpenConflict } from './plan/open-conflict.js'
 export { judgeCall } from './plan/open-judge.js'
 export type { CallConflict, Instead } from './plan/open-judge.js'
 export { checkPlan } from './plan/check.js'
-export type {
-  Cleanup,
-  Consistency,
-  DiskPart,
-  MachineAssumption,
-  MachinePlan,
-  MachineStep,
-} from './plan/machine-plan.js'
+export type { Consistency, DiskPart, MachineAssumption, MachinePlan, MachineStep } from './plan/machine-plan.js'
 export { checkMachinePlan } from './plan/check-machine.js'
 export type { MachinePlanProblem } from './plan/check-machine.js'
 export type { MachineHost } from './plan/machine-host.js'
+export type { PinChange, PinConflict } from './plan/pin-conflict.js'
 export type { LibvirtRefusal, LibvirtRule, Loss, MachineAlternative, MachineRefusal } from './plan/machine-refusal.js'
 export type { PlanProblem } from './plan/check.js'
 export { contentsAfter, viewOf } from './plan/contents.js'
@@ -141,19 +139,25 @@ export type {
   End,
   NewImage,
   PullRequest,
+  RenameRequest,
   ShallowCommitRequest,
 } from './operation/request.js'
 export { addOverlay } from './operation/add-overlay.js'
 export { commit, shallowCommit } from './operation/commit.js'
 export { pull } from './operation/pull.js'
 export { copy } from './operation/copy.js'
+export { rename } from './operation/rename.js'
 
 // operation: snapshots and machines
 export type {
   ChainRequest,
   DeleteRequest,
+  DropRequest,
   ForgetRequest,
+  RenameImageRequest,
+  RestoreRequest,
   RevertRequest,
+  SaveRequest,
   TakeDisk,
   TakeRequest,
 } from './operation/machine-request.js'
@@ -162,6 +166,10 @@ export { deleteSnapshots } from './operation/delete.js'
 export { revert } from './operation/revert.js'
 export { forget, redefine } from './operation/forget.js'
 export { changeChain } from './operation/change-chain.js'
+export { saveState } from './operation/save-state.js'
+export { restoreState } from './operation/restore-state.js'
+export { dropState } from './operation/drop-state.js'
+export { renameImage } from './operation/rename-image.js'
 export { pointsAfter } from './operation/machine-lane.js'
 
 // operation: what libvirt's own functions do

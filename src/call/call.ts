@@ -3,6 +3,7 @@ import type { FileCall } from './files.js'
 import type { LibvirtCall } from './libvirt.js'
 import type { QemuImgCall } from './qemu-img.js'
 import type { QmpCommand } from './qmp.js'
+import type { StorageDaemonCall } from './storage-daemon.js'
 
 /**
  * Something that a plan asks of the outside. What is inside is wire-shaped: a QMP command is the JSON of the socket, a
@@ -11,8 +12,10 @@ import type { QmpCommand } from './qmp.js'
  * @since 0.1.0
  */
 export type Call =
-  | { readonly _tag: 'Qmp'; readonly command: QmpCommand }
+  /** To the guest's own monitor, or to the storage daemon that listens on this socket. */
+  | { readonly _tag: 'Qmp'; readonly command: QmpCommand; readonly socket?: string }
   | { readonly _tag: 'Libvirt'; readonly function: LibvirtCall }
   | ({ readonly _tag: 'QemuImg' } & QemuImgCall)
+  | ({ readonly _tag: 'StorageDaemon' } & StorageDaemonCall)
   | ({ readonly _tag: 'Files' } & FileCall)
   | { readonly _tag: 'Agent'; readonly command: AgentCommand }

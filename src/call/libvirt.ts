@@ -39,7 +39,12 @@ export type LibvirtCall =
       never
     >
   | LibvirtFunction<'virDomainDestroyFlags', { readonly domain: string }, 'VIR_DOMAIN_DESTROY_GRACEFUL'>
-  | LibvirtFunction<'virDomainCreateWithFlags', { readonly domain: string }, 'VIR_DOMAIN_START_PAUSED'>
+  | LibvirtFunction<
+      'virDomainCreateWithFlags',
+      { readonly domain: string },
+      'VIR_DOMAIN_START_PAUSED' | 'VIR_DOMAIN_START_FORCE_BOOT'
+    >
+  | SavedStateCall
   | LibvirtFunction<'virDomainDefineXMLFlags', { readonly domain: string; readonly xml: XmlElement }, never>
   | LibvirtFunction<'virDomainSnapshotGetXMLDesc', OnSnapshot, never>
   | LibvirtFunction<'virDomainGetXMLDesc', { readonly domain: string }, 'VIR_DOMAIN_XML_INACTIVE'>
@@ -116,6 +121,34 @@ export type RevertCall = LibvirtFunction<
   'VIR_DOMAIN_SNAPSHOT_REVERT_RUNNING' | 'VIR_DOMAIN_SNAPSHOT_REVERT_PAUSED' | 'VIR_DOMAIN_SNAPSHOT_REVERT_FORCE'
 >
 
+interface OnSavedFile {
+  readonly domain: string
+  readonly path: string
+}
+
+type SaveFlag = 'VIR_DOMAIN_SAVE_BYPASS_CACHE' | 'VIR_DOMAIN_SAVE_RUNNING' | 'VIR_DOMAIN_SAVE_PAUSED'
+
+/**
+ * `virDomainManagedSave`, `virDomainManagedSaveRemove` (0.8.0), `virDomainManagedSaveDefineXML` (3.7.0); `virDomainSaveFlags`,
+ * `virDomainRestoreFlags`, `virDomainSaveImageDefineXML` (0.9.4). Those that take a file take no domain; which one it is is said all the
+ * same.
+ */
+export type SavedStateCall =
+  | LibvirtFunction<'virDomainManagedSave', { readonly domain: string }, SaveFlag>
+  | LibvirtFunction<'virDomainManagedSaveRemove', { readonly domain: string }, never>
+  | LibvirtFunction<
+      'virDomainManagedSaveDefineXML',
+      { readonly domain: string; readonly xml: XmlElement },
+      'VIR_DOMAIN_SAVE_RUNNING' | 'VIR_DOMAIN_SAVE_PAUSED'
+    >
+  | LibvirtFunction<'virDomainSaveFlags', OnSavedFile, SaveFlag>
+  | LibvirtFunction<'virDomainRestoreFlags', OnSavedFile, SaveFlag>
+  | LibvirtFunction<
+      'virDomainSaveImageDefineXML',
+      OnSavedFile & { readonly xml: XmlElement },
+      'VIR_DOMAIN_SAVE_RUNNING' | 'VIR_DOMAIN_SAVE_PAUSED'
+    >
+
 /** A flag that some libvirt call of a plan can carry. */
 export type LibvirtFlag = LibvirtCall['flags'][number]
 
@@ -151,6 +184,10 @@ const bits: { readonly [F in LibvirtFlag]: number } = {
   VIR_DOMAIN_SNAPSHOT_REVERT_FORCE: 4,
   VIR_DOMAIN_DESTROY_GRACEFUL: 1,
   VIR_DOMAIN_START_PAUSED: 1,
+  VIR_DOMAIN_START_FORCE_BOOT: 16,
+  VIR_DOMAIN_SAVE_BYPASS_CACHE: 1,
+  VIR_DOMAIN_SAVE_RUNNING: 2,
+  VIR_DOMAIN_SAVE_PAUSED: 4,
   VIR_DOMAIN_XML_INACTIVE: 2,
   VIR_DOMAIN_AFFECT_CONFIG: 2,
 }

@@ -9,14 +9,20 @@ export type QmpCommand =
   | BlockStream
   | BlockdevMirror
   | BlockdevSnapshot
+  | SnapshotInternal
+  | SnapshotDeleteInternal
+  | SnapshotSave
+  | SnapshotLoad
+  | SnapshotDelete
   | Transaction
   | BlockdevCreate
   | BlockdevAdd
   | Named<'blockdev-del', { readonly 'node-name': string }>
   | Named<'job-complete' | 'job-finalize' | 'job-dismiss' | 'job-cancel', { readonly id: string }>
   | Named<'block-job-cancel', { readonly device: string; readonly force?: boolean }>
-  | Named<'query-named-block-nodes', { readonly flat: true }>
-  | { readonly execute: 'stop' | 'cont' | 'query-jobs' | 'query-block' | 'query-status' }
+  | BlockdevReopen
+  | Named<'query-named-block-nodes', { readonly flat: boolean }>
+  | { readonly execute: 'stop' | 'cont' | 'query-jobs' | 'query-block' | 'query-status' | 'quit' }
 
 interface Named<Name extends string, Arguments> {
   readonly execute: Name
@@ -87,12 +93,65 @@ export type BlockdevMirror = Named<
 export type BlockdevSnapshot = Named<'blockdev-snapshot', { readonly node: string; readonly overlay: string }>
 
 /**
+ * `blockdev-snapshot-internal-sync` (QEMU 1.7; by node name 2.8): saves one disk inside its image. No job.
+ *
+ * @since 0.2.0
+ */
+export type SnapshotInternal = Named<
+  'blockdev-snapshot-internal-sync',
+  { readonly device: string; readonly name: string }
+>
+
+/**
+ * `blockdev-snapshot-delete-internal-sync` (QEMU 1.7; by node name 2.8): both `id` and `name` have to fit. No job, and no action
+ * of a transaction.
+ *
+ * @since 0.2.0
+ */
+export type SnapshotDeleteInternal = Named<
+  'blockdev-snapshot-delete-internal-sync',
+  { readonly device: string; readonly id?: string; readonly name?: string }
+>
+
+/** The disks that keep a snapshot, by node, and the one of them whose image keeps the guest's memory. */
+interface WithMemory {
+  readonly 'job-id': string
+  readonly tag: string
+  readonly vmstate: string
+  readonly devices: ReadonlyArray<string>
+}
+
+/**
+ * `snapshot-save` (QEMU 6.0): the guest's memory and these disks, inside their images. A job that stays until `job-dismiss`; QEMU
+ * stops the guest meanwhile and lets it go on by itself.
+ *
+ * @since 0.2.0
+ */
+export type SnapshotSave = Named<'snapshot-save', WithMemory>
+
+/**
+ * `snapshot-load` (QEMU 6.0): a job that stays until `job-dismiss`. A guest that ran goes on; one that fails leaves it stopped, in
+ * the status `restore-vm`.
+ *
+ * @since 0.2.0
+ */
+export type SnapshotLoad = Named<'snapshot-load', WithMemory>
+
+/**
+ * `snapshot-delete` (QEMU 6.0): a job that stays until `job-dismiss`.
+ *
+ * @since 0.2.0
+ */
+export type SnapshotDelete = Named<'snapshot-delete', Omit<WithMemory, 'vmstate'>>
+
+/**
  * An action of a `transaction`: all or nothing, later ones see what earlier ones did.
  *
  * @since 0.1.0
  */
 export type TransactionAction =
   | { readonly type: 'blockdev-snapshot'; readonly data: BlockdevSnapshot['arguments'] }
+  | { readonly type: 'blockdev-snapshot-internal-sync'; readonly data: SnapshotInternal['arguments'] }
   | {
       readonly type: 'block-dirty-bitmap-add'
       readonly data: {
@@ -157,3 +216,11 @@ export interface FormatOptions {
  * @since 0.1.0
  */
 export type BlockdevAdd = Named<'blockdev-add', StorageOptions | FormatOptions>
+
+/**
+ * `blockdev-reopen` (QEMU 6.1): changes how open nodes are open, each given whole, and flushes them. Of its own effect plans use the
+ * flush alone: it works while a job waits to be finalized, and where there is no guest to stop.
+ *
+ * @since 0.2.0
+ */
+export type BlockdevReopen = Named<'blockdev-reopen', { readonly options: ReadonlyArray<FormatOptions> }>

@@ -19,6 +19,7 @@ export interface ReportedImage {
  * - `LibvirtJob`: the event `VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2` for the disk with that status; while polling, `ready` is
  *   `ready='yes'` on `<mirror>`, never `cur == end`.
  * - `ChainIs`: the reply to this step's query shows these images, base first, and nothing below the first.
+ * - `Daemon`: the storage daemon of that socket greets whoever connects, or its process has ended with exit status 0.
  *
  * A wait has three outcomes, and no fourth: `reached`, `failed`, and `lost`, where nobody can say any more (the job is
  * gone, the monitor is gone). A job that is gone proves nothing: look at the chain before going on.
@@ -29,6 +30,7 @@ export type Wait =
   | { readonly _tag: 'QmpJob'; readonly job: string; readonly status: 'ready' | 'pending' | 'concluded' }
   | { readonly _tag: 'LibvirtJob'; readonly disk: string; readonly status: 'ready' | 'completed' | 'canceled' }
   | { readonly _tag: 'ChainIs'; readonly disk: string; readonly images: ReadonlyArray<ReportedImage> }
+  | { readonly _tag: 'Daemon'; readonly socket: string; readonly status: 'answers' | 'gone' }
 
 /** A job as `query-jobs` lists it. */
 export interface ReportedJob {
@@ -114,4 +116,36 @@ export const judgeChain = (
       return found !== undefined && spelled(found) === spelled(image)
     })
   return same ? 'reached' : 'failed'
+}
+
+/**
+ * A storage daemon as whoever has started it sees it: whether its process runs, or with what it has ended, and whether it greets on
+ * its socket.
+ *
+ * @since 0.2.0
+ */
+export interface ReportedDaemon {
+  readonly process: 'runs' | { readonly exit: number }
+  readonly monitor: 'answers' | 'silent'
+}
+
+/**
+ * Says how a wait for a storage daemon stands.
+ *
+ * One that has ended answers nobody any more, and one that has ended badly has not flushed: `failed`.
+ *
+ * @example
+ * import { judgeDaemon } from 'backing-chain'
+ *
+ * const wait = { _tag: 'Daemon', socket: '/run/vda.qmp', status: 'answers' } as const
+ * judgeDaemon(wait, { process: { exit: 1 }, monitor: 'silent' }) // => 'failed'
+ *
+ * @since 0.2.0
+ */
+export const judgeDaemon = (
+  { status }: Wait & { readonly _tag: 'Daemon' },
+  { process, monitor }: ReportedDaemon,
+): WaitState => {
+  if (process === 'runs') return status === 'answers' && monitor === 'answers' ? 'reached' : 'waiting'
+  return status === 'gone' && process.exit === 0 ? 'reached' : 'failed'
 }

@@ -7,6 +7,7 @@ import type { GuestState } from '../model/guest.js'
 import { locationString } from '../model/location.js'
 import { machine } from '../model/machine-make.js'
 import type { Definitions, Machine } from '../model/machine.js'
+import type { SavedState } from '../model/saved-state.js'
 import type { XmlElement } from '../model/xml.js'
 import { machineWrong, unlessWrong } from './decode-error.js'
 import type { DecodeError } from './decode-error.js'
@@ -47,6 +48,7 @@ export type MachineFinding =
  * - `domain`: `virsh dumpxml`; nothing where the guest is shut off, or the same as `inactive`.
  * - `inactive`: `virsh dumpxml --inactive`; nothing for a transient domain.
  * - `snapshots`: `virsh snapshot-dumpxml` of each, in any order. `current`: `virsh snapshot-current --name`.
+ * - `saved`: states of the guest's memory, as {@link decodeSavedState} reads them; none, where left out.
  * - `chains`: of every disk, with all branches: see {@link decodeBranches}, {@link chainFromDomain}.
  *
  * @since 0.2.0
@@ -57,6 +59,7 @@ export interface LibvirtMachine {
   readonly state: GuestState
   readonly snapshots: ReadonlyArray<string>
   readonly current: string | undefined
+  readonly saved?: ReadonlyArray<SavedState>
   readonly chains: ReadonlyArray<Chain>
 }
 
@@ -140,6 +143,7 @@ const assembled = (
     definitions: definition.definitions,
     snapshots: points.map(({ description: one }) => one),
     ...(of.current === undefined ? {} : { current: of.current }),
+    ...(of.saved === undefined ? {} : { saved: of.saved }),
   }
   const findings = [...diskFindings(definition, of.chains), ...points.flatMap((one) => one.findings)]
   return pipe(

@@ -77,7 +77,10 @@ const domainCalls = {
   virDomainFSFreeze: call('virDomainFSFreeze', onDomain, []),
   virDomainFSThaw: call('virDomainFSThaw', onDomain, []),
   virDomainDestroyFlags: call('virDomainDestroyFlags', onDomain, ['VIR_DOMAIN_DESTROY_GRACEFUL']),
-  virDomainCreateWithFlags: call('virDomainCreateWithFlags', onDomain, ['VIR_DOMAIN_START_PAUSED']),
+  virDomainCreateWithFlags: call('virDomainCreateWithFlags', onDomain, [
+    'VIR_DOMAIN_START_PAUSED',
+    'VIR_DOMAIN_START_FORCE_BOOT',
+  ]),
   virDomainDefineXMLFlags: call('virDomainDefineXMLFlags', exact({ domain: text, xml: xmlElement }, {}), []),
   virDomainGetXMLDesc: call('virDomainGetXMLDesc', onDomain, ['VIR_DOMAIN_XML_INACTIVE']),
   virDomainUpdateDeviceFlags: call('virDomainUpdateDeviceFlags', exact({ domain: text, xml: xmlElement }, {}), [
@@ -85,7 +88,28 @@ const domainCalls = {
   ]),
 }
 
-const members = { ...blockCalls, ...snapshotCalls, ...domainCalls } satisfies {
+const saves = ['VIR_DOMAIN_SAVE_BYPASS_CACHE', 'VIR_DOMAIN_SAVE_RUNNING', 'VIR_DOMAIN_SAVE_PAUSED'] as const
+const redefines = ['VIR_DOMAIN_SAVE_RUNNING', 'VIR_DOMAIN_SAVE_PAUSED'] as const
+const onSavedFile = exact({ domain: text, path: text }, {})
+
+const savedCalls = {
+  virDomainManagedSave: call('virDomainManagedSave', onDomain, saves),
+  virDomainManagedSaveRemove: call('virDomainManagedSaveRemove', onDomain, []),
+  virDomainManagedSaveDefineXML: call(
+    'virDomainManagedSaveDefineXML',
+    exact({ domain: text, xml: xmlElement }, {}),
+    redefines,
+  ),
+  virDomainSaveFlags: call('virDomainSaveFlags', onSavedFile, saves),
+  virDomainRestoreFlags: call('virDomainRestoreFlags', onSavedFile, saves),
+  virDomainSaveImageDefineXML: call(
+    'virDomainSaveImageDefineXML',
+    exact({ domain: text, path: text, xml: xmlElement }, {}),
+    redefines,
+  ),
+}
+
+const members = { ...blockCalls, ...snapshotCalls, ...domainCalls, ...savedCalls } satisfies {
   readonly [C in LibvirtCall['call']]: t.Decoder<unknown, LibvirtCall & { readonly call: C }>
 }
 

@@ -4,12 +4,13 @@ import * as t from 'io-ts'
 
 import { machine } from '../model/machine-make.js'
 import type { Machine } from '../model/machine.js'
+import type { SavedPlace, SavedState } from '../model/saved-state.js'
 import type { Memory, Snapshot, SnapshotDescription, SnapshotDisk } from '../model/snapshot.js'
 import { chainBody, chainOfBody, checkedVersion, encodeBody } from './chain-json.js'
 import { machineWrong, show, unlessWrong } from './decode-error.js'
 import type { DecodeError, Problem } from './decode-error.js'
 import { parsedJson } from './json-text.js'
-import { exact, list, oneOf, read, tagged, text } from './shape.js'
+import { exact, list, oneOf, read, size, tagged, text } from './shape.js'
 import { xmlElement } from './xml-json.js'
 
 /**
@@ -46,6 +47,22 @@ const snapshot = exact(
   { parent: text, description: text, creationTime: text, recorded: xmlElement },
 )
 
+const pin = exact({ path: text }, { format: text, sizeBytes: size })
+
+const savedState = exact(
+  {
+    place: tagged('kind', {
+      managed: exact({ kind: oneOf('managed') }, {}),
+      file: exact({ kind: oneOf('file'), path: text }, {}),
+    } satisfies { readonly [K in SavedPlace['kind']]: t.Decoder<unknown, SavedPlace & { readonly kind: K }> }),
+    guest: oneOf('running', 'paused'),
+    definition: xmlElement,
+    known: oneOf('as printed', 'foreseen'),
+    disks: oneOf('as saved', 'written since'),
+  },
+  { images: list(exact({ disk: text, images: list(pin) }, {})) },
+)
+
 const members = {
   name: text,
   state: oneOf('running', 'paused', 'shut-off'),
@@ -53,7 +70,11 @@ const members = {
   snapshots: list(snapshot),
 }
 
-const others = { definitions: exact({}, { persistent: xmlElement, live: xmlElement }), current: text }
+const others = {
+  definitions: exact({}, { persistent: xmlElement, live: xmlElement }),
+  current: text,
+  saved: list(savedState),
+}
 
 /** What a machine is inside a plan. */
 export const machineBody = exact(members, others)
@@ -65,13 +86,30 @@ const describeWire = ({ disks, ...rest }: t.TypeOf<typeof snapshot>): SnapshotDe
   disks: disks.map((one) => [one.disk, one.held]),
 })
 
+const savedOf = ({ images, ...rest }: t.TypeOf<typeof savedState>): SavedState => ({
+  ...rest,
+  ...(images === undefined
+    ? {}
+    : {
+        images: new Map(
+          images.map((one) => [
+            one.disk,
+            one.images.map(({ path, format, sizeBytes }) => ({ path, format, sizeBytes })),
+          ]),
+        ),
+      }),
+})
+
+const repeated = (disks: ReadonlyArray<{ readonly disk: string }>, path: string): ReadonlyArray<Problem> =>
+  new Set(disks.map(({ disk }) => disk)).size === disks.length
+    ? []
+    : [{ path, expected: 'each disk once', actual: show(disks) }]
+
 /** A list of pairs is written where a map is meant. */
-const twice = (body: t.TypeOf<typeof machineBody>, path: string): ReadonlyArray<Problem> =>
-  body.snapshots.flatMap(({ disks }, index) =>
-    new Set(disks.map(({ disk }) => disk)).size === disks.length
-      ? []
-      : [{ path: `${path}.snapshots[${index}].disks`, expected: 'each disk once', actual: show(disks) }],
-  )
+const twice = (body: t.TypeOf<typeof machineBody>, path: string): ReadonlyArray<Problem> => [
+  ...body.snapshots.flatMap(({ disks }, index) => repeated(disks, `${path}.snapshots[${index}].disks`)),
+  ...(body.saved ?? []).flatMap(({ images }, index) => repeated(images ?? [], `${path}.saved[${index}].images`)),
+]
 
 /** The machine of a body, if it is one; `path` is where the body is. */
 export const machineOfBody = (body: t.TypeOf<typeof machineBody>, path = '$'): E.Either<DecodeError, Machine> => {
@@ -88,6 +126,7 @@ export const machineOfBody = (body: t.TypeOf<typeof machineBody>, path = '$'): E
             ? {}
             : { definitions: { persistent: definitions.persistent, live: definitions.live } }),
           ...(current === undefined ? {} : { current }),
+          ...(body.saved === undefined ? {} : { saved: body.saved.map(savedOf) }),
         }),
       ),
     ),
@@ -103,13 +142,21 @@ const encodeSnapshot = ({ disks, ...rest }: Snapshot): object => ({
   disks: Array.from(disks, ([disk, one]) => ({ disk, held: written(one) })),
 })
 
+const encodeSaved = ({ images, ...rest }: SavedState): object => ({
+  ...rest,
+  ...(images === undefined
+    ? {}
+    : { images: Array.from(images, ([disk, all]) => ({ disk, images: all.map(written) })) }),
+})
+
 /** What a machine is inside a plan, as JSON. */
-export const encodeMachineBody = ({ name, state, disks, definitions, snapshots, current }: Machine): object => ({
+export const encodeMachineBody = ({ name, state, disks, definitions, snapshots, current, saved }: Machine): object => ({
   ...{ name, state },
   disks: Array.from(disks.values(), encodeBody),
   snapshots: Array.from(snapshots.values(), encodeSnapshot),
   ...(definitions === undefined ? {} : { definitions: written(definitions) }),
   ...(current === undefined ? {} : { current }),
+  ...(saved.length === 0 ? {} : { saved: saved.map(encodeSaved) }),
 })
 
 /**

@@ -14,7 +14,7 @@ import { parsedJson } from './json-text.js'
 import { encodeMachineBody, machineBody, machineOfBody } from './machine-json.js'
 import { contents, encodeFates, fateList, fatesOfWire, imageName } from './plan-json.js'
 import { exact, list, oneOf, read, size, tagged, text } from './shape.js'
-import { step, stepMembers } from './step-json.js'
+import { cleanup, stepMembers } from './step-json.js'
 
 /**
  * A plan for a machine as JSON of our own: `JSON.stringify` writes it, {@link decodeMachinePlan} reads it. Inside is what
@@ -44,8 +44,12 @@ const machineAssumption = tagged('_tag', {
   ClockReads: exact({ _tag: oneOf('ClockReads'), seconds: size }, {}),
   NoManagedSave: exact({ _tag: oneOf('NoManagedSave'), domain: text }, {}),
   MemoryFile: exact({ _tag: oneOf('MemoryFile'), snapshot: text, path: text }, {}),
+  DisksAsSaved: exact({ _tag: oneOf('DisksAsSaved'), domain: text }, {}),
   Starts: exact({ _tag: oneOf('Starts'), domain: text }, {}),
   DiskGone: exact({ _tag: oneOf('DiskGone'), snapshot: text, disks: list(text) }, {}),
+  NoOtherDisks: exact({ _tag: oneOf('NoOtherDisks') }, {}),
+  SameDevices: exact({ _tag: oneOf('SameDevices'), snapshot: text }, {}),
+  SizesAsTaken: exact({ _tag: oneOf('SizesAsTaken'), snapshot: text, disks: list(text) }, {}),
   RecordsEnd: exact({ _tag: oneOf('RecordsEnd'), domain: text }, {}),
 } satisfies { readonly [T in MachineAssumption['_tag']]: t.Decoder<unknown, MachineAssumption & { readonly _tag: T }> })
 
@@ -53,14 +57,26 @@ const planWire = exact(
   {
     format: oneOf('backing-chain/machine-plan'),
     version: t.literal(1),
-    operation: oneOf('take', 'delete', 'revert', 'forget', 'redefine', 'commit', 'pull'),
-    via: oneOf('qmp', 'libvirt', 'qemu-img'),
+    operation: oneOf(
+      'take',
+      'delete',
+      'revert',
+      'forget',
+      'redefine',
+      'commit',
+      'pull',
+      'rename',
+      'save',
+      'restore',
+      'drop',
+    ),
+    via: oneOf('qmp', 'libvirt', 'qemu-img', 'storage-daemon'),
     how: oneOf('libvirt', 'by hand'),
     before: machineBody,
     after: machineBody,
     parts: list(part),
     steps: list(machineStep),
-    finally: list(exact({ from: size, step }, {})),
+    finally: list(cleanup),
     unlinked: list(text),
     requires: list(oneOf(...features)),
     assumes: list(machineAssumption),

@@ -16,7 +16,7 @@ import { show, unlessWrong } from './decode-error.js'
 import type { DecodeError } from './decode-error.js'
 import { parsedJson } from './json-text.js'
 import { exact, list, oneOf, read, shape, size, text } from './shape.js'
-import { step } from './step-json.js'
+import { cleanup, step } from './step-json.js'
 
 /**
  * A plan as JSON of our own: `JSON.stringify` writes it, {@link decodePlan} reads it. Inside is what `version` says.
@@ -35,7 +35,7 @@ export const imageName = shape(
   (value): value is ImageName => typeof value === 'string' && isImageName(value),
 )
 
-const fate = oneOf('kept', 'written', 'repointed', 'redundant', 'invalid', 'removed', 'created')
+const fate = oneOf('kept', 'written', 'repointed', 'redundant', 'invalid', 'removed', 'created', 'renamed')
 
 const fates = shape(
   'an array of fates, not empty',
@@ -43,7 +43,12 @@ const fates = shape(
 )
 
 /** What images hold afterwards. */
-export const contents = list(exact({ image: imageName, span: list(imageName), sizeBytes: size }, {}))
+export const contents = list(
+  exact(
+    { image: imageName, span: list(imageName), sizeBytes: size },
+    { grown: exact({ image: imageName, toBytes: size }, {}) },
+  ),
+)
 
 /** What becomes of each image. */
 export const fateList = list(exact({ image: text, fates }, {}))
@@ -65,8 +70,8 @@ const planWire = exact(
   {
     format: oneOf('backing-chain/plan'),
     version: t.literal(1),
-    operation: oneOf('addOverlay', 'commit', 'pull', 'copy', 'remove'),
-    via: oneOf('qmp', 'libvirt', 'qemu-img'),
+    operation: oneOf('addOverlay', 'commit', 'pull', 'copy', 'remove', 'rename'),
+    via: oneOf('qmp', 'libvirt', 'qemu-img', 'storage-daemon'),
     before: chainBody,
     after: chainBody,
     steps: list(step),
@@ -76,7 +81,7 @@ const planWire = exact(
     requires: list(oneOf(...features)),
     assumes: list(assumption),
   },
-  {},
+  { finally: list(cleanup) },
 )
 
 /** Every part of a plan, so that one that is new here and not written is no plan that compiles. */

@@ -20,8 +20,16 @@ const masked = { 'base-node': text, 'backing-file': text, 'backing-mask-protocol
 
 const snapshotArguments = exact({ node: text, overlay: text }, {})
 
+const internalArguments = exact({ device: text, name: text }, {})
+
+const withMemory = exact({ 'job-id': text, tag: text, vmstate: text, devices: list(text) }, {})
+
 const actionMembers = {
   'blockdev-snapshot': exact({ type: oneOf('blockdev-snapshot'), data: snapshotArguments }, {}),
+  'blockdev-snapshot-internal-sync': exact(
+    { type: oneOf('blockdev-snapshot-internal-sync'), data: internalArguments },
+    {},
+  ),
   'block-dirty-bitmap-add': exact(
     {
       type: oneOf('block-dirty-bitmap-add'),
@@ -81,6 +89,14 @@ const commandMembers = {
     ),
   ),
   'blockdev-snapshot': withArguments('blockdev-snapshot', snapshotArguments),
+  'blockdev-snapshot-internal-sync': withArguments('blockdev-snapshot-internal-sync', internalArguments),
+  'blockdev-snapshot-delete-internal-sync': withArguments(
+    'blockdev-snapshot-delete-internal-sync',
+    exact({ device: text }, { id: text, name: text }),
+  ),
+  'snapshot-save': withArguments('snapshot-save', withMemory),
+  'snapshot-load': withArguments('snapshot-load', withMemory),
+  'snapshot-delete': withArguments('snapshot-delete', exact({ 'job-id': text, tag: text, devices: list(text) }, {})),
   transaction: withArguments('transaction', exact({ actions: list(tagged('type', actionMembers)) }, {})),
   'blockdev-create': withArguments('blockdev-create', exact({ 'job-id': text, options: createOptions }, {})),
   'blockdev-add': withArguments('blockdev-add', addOptions),
@@ -90,15 +106,14 @@ const commandMembers = {
   'job-dismiss': withArguments('job-dismiss', onJob),
   'job-cancel': withArguments('job-cancel', onJob),
   'block-job-cancel': withArguments('block-job-cancel', exact({ device: text }, { force: flag })),
-  'query-named-block-nodes': withArguments(
-    'query-named-block-nodes',
-    exact({ flat: shape('true', (value): value is true => value === true) }, {}),
-  ),
+  'blockdev-reopen': withArguments('blockdev-reopen', exact({ options: list(formatOptions) }, {})),
+  'query-named-block-nodes': withArguments('query-named-block-nodes', exact({ flat: flag }, {})),
   stop: bare('stop'),
   cont: bare('cont'),
   'query-jobs': bare('query-jobs'),
   'query-block': bare('query-block'),
   'query-status': bare('query-status'),
+  quit: bare('quit'),
 } satisfies { readonly [E in QmpCommand['execute']]: t.Decoder<unknown, QmpCommand & { readonly execute: E }> }
 
 /** A QMP command that a plan can have. */

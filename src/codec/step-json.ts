@@ -4,13 +4,20 @@ import type { Call } from '../call/call.js'
 import type { Wait } from '../call/wait.js'
 import { libvirtCall } from './libvirt-json.js'
 import { qmpCommand } from './qmp-json.js'
-import { exact, list, oneOf, shape, tagged, text } from './shape.js'
+import { exact, list, oneOf, shape, size, tagged, text } from './shape.js'
 
 type Argv = readonly ['qemu-img', ...ReadonlyArray<string>]
 
 const argv = shape(
   'an array of strings, the first "qemu-img"',
   (value): value is Argv => list(text).is(value) && value[0] === 'qemu-img',
+)
+
+type DaemonArgv = readonly ['qemu-storage-daemon', ...ReadonlyArray<string>]
+
+const daemonArgv = shape(
+  'an array of strings, the first "qemu-storage-daemon"',
+  (value): value is DaemonArgv => list(text).is(value) && value[0] === 'qemu-storage-daemon',
 )
 
 const files = tagged('operation', {
@@ -20,9 +27,10 @@ const files = tagged('operation', {
 })
 
 const call = tagged('_tag', {
-  Qmp: exact({ _tag: oneOf('Qmp'), command: qmpCommand }, {}),
+  Qmp: exact({ _tag: oneOf('Qmp'), command: qmpCommand }, { socket: text }),
   Libvirt: exact({ _tag: oneOf('Libvirt'), function: libvirtCall }, {}),
   QemuImg: exact({ _tag: oneOf('QemuImg'), argv }, {}),
+  StorageDaemon: exact({ _tag: oneOf('StorageDaemon'), argv: daemonArgv }, {}),
   Files: files,
   Agent: exact(
     { _tag: oneOf('Agent'), command: exact({ execute: oneOf('guest-fsfreeze-freeze', 'guest-fsfreeze-thaw') }, {}) },
@@ -36,6 +44,7 @@ const wait = tagged('_tag', {
   QmpJob: exact({ _tag: oneOf('QmpJob'), job: text, status: oneOf('ready', 'pending', 'concluded') }, {}),
   LibvirtJob: exact({ _tag: oneOf('LibvirtJob'), disk: text, status: oneOf('ready', 'completed', 'canceled') }, {}),
   ChainIs: exact({ _tag: oneOf('ChainIs'), disk: text, images: list(reported) }, {}),
+  Daemon: exact({ _tag: oneOf('Daemon'), socket: text, status: oneOf('answers', 'gone') }, {}),
 } satisfies { readonly [T in Wait['_tag']]: t.Decoder<unknown, Wait & { readonly _tag: T }> })
 
 /** What every step of a plan has, and what it can have besides. */
@@ -43,3 +52,9 @@ export const stepMembers = { needed: { call, why: text }, allowed: { until: wait
 
 /** A step of a plan. */
 export const step = exact(stepMembers.needed, stepMembers.allowed)
+
+/** A step that is taken on every way out. */
+export const cleanup = exact(
+  { from: size, step: exact(stepMembers.needed, { ...stepMembers.allowed, failure: text }) },
+  {},
+)

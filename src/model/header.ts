@@ -68,6 +68,39 @@ export const normalPath = (path: string): string => {
   return `/${kept.join('/')}`
 }
 
+/** The folder that a path is in, as it is compared, with the slash at its end. */
+export const folderOf = (path: string): string => {
+  const folded = normalPath(path)
+  return folded.slice(0, folded.lastIndexOf('/') + 1)
+}
+
+/** A relative string that QEMU does not read as `protocol:...`. */
+const unlikeProtocol = (relative: string): string => (hasProtocol(relative) ? `./${relative}` : relative)
+
+/**
+ * The relative backing string that leads from an absolute path to another one.
+ *
+ * Textual: where a folder on the way is a symbolic link, a `..` leads elsewhere.
+ *
+ * @example
+ * import { relativeHeader } from 'backing-chain'
+ *
+ * relativeHeader('/images/vm/a.qcow2', '/images/base.qcow2') // => '../base.qcow2'
+ *
+ * @since 0.2.0
+ */
+export const relativeHeader = (overlay: string, backing: string): string => {
+  const from = folderOf(overlay).split('/').slice(1, -1)
+  const to = normalPath(backing).split('/').slice(1)
+  const differs = from.findIndex((part, index) => part !== to[index] || index === to.length - 1)
+  const common = differs < 0 ? from.length : differs
+  return unlikeProtocol([...from.slice(common).map(() => '..'), ...to.slice(common)].join('/'))
+}
+
+/** A relative string with another name at its end. */
+export const withLastName = (header: string, path: string): string =>
+  unlikeProtocol(header.slice(0, header.lastIndexOf('/') + 1) + path.slice(path.lastIndexOf('/') + 1))
+
 /** Where an image is, as it is compared: `.` and `..` folded. */
 export const placeOf = ({ location }: { readonly location: Location }): string => normalPath(locationString(location))
 

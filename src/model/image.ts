@@ -33,7 +33,7 @@ export interface Bitmap {
 }
 
 /**
- * A snapshot inside a qcow2 file. `vmStateBytes` is 0 for a disk-only one.
+ * A snapshot inside a qcow2 file. `vmStateBytes` is 0 where it has no memory, and 1 where a plan foresees memory whose size nobody knows.
  *
  * @since 0.1.0
  */

@@ -6,6 +6,7 @@ import type { Chain } from './chain.js'
 import { machineProblems } from './machine-check.js'
 import type { MachineError } from './machine-error.js'
 import { brandMachine } from './machine.js'
+import { writtenSince } from './saved-state.js'
 import type { Machine, MachineDescription } from './machine.js'
 import type { Snapshot, SnapshotDescription } from './snapshot.js'
 import { snapshotOf } from './snapshot-make.js'
@@ -35,7 +36,7 @@ const uniqueSnapshots = (
 }
 
 /**
- * Makes a machine from its disks and snapshots.
+ * Makes a machine from its disks and snapshots. Where the guest runs, states that were saved no longer fit the disks.
  *
  * Gives all problems at once: `DiskDuplicate`, `SnapshotNameInvalid`, `SnapshotDuplicate`, `MachineNameInvalid`,
  * `PlaceShared`, `ParentMissing`, `ParentLoop`, `CurrentMissing`, `PointImageMissing`, `PointWritten`, `InternalMissing`,
@@ -76,6 +77,7 @@ export const machine = (description: MachineDescription): E.Either<ReadonlyNonEm
     definitions: description.definitions,
     snapshots,
     current,
+    saved: description.state === 'shut-off' ? (description.saved ?? []) : writtenSince(description.saved ?? []),
   })
   const missing: ReadonlyArray<MachineError> =
     description.current !== undefined && current === undefined

@@ -1,5 +1,6 @@
 import type { Chain } from './chain.js'
 import type { GuestState } from './guest.js'
+import type { SavedState } from './saved-state.js'
 import type { Snapshot, SnapshotDescription, SnapshotName } from './snapshot.js'
 import type { XmlElement } from './xml.js'
 
@@ -22,6 +23,7 @@ export interface Definitions {
  *   would read after the next start. Only disks that have images.
  * - `definitions`: nothing, where libvirt does not manage the machine.
  * - `snapshots`: by name, in the order given. `current`: the one that the guest's present comes from.
+ * - `saved`: states of the guest's memory that wait to be restored.
  *
  * @since 0.2.0
  */
@@ -33,6 +35,7 @@ export interface Machine {
   readonly definitions: Definitions | undefined
   readonly snapshots: ReadonlyMap<string, Snapshot>
   readonly current: SnapshotName | undefined
+  readonly saved: ReadonlyArray<SavedState>
 }
 
 /**
@@ -47,6 +50,7 @@ export interface MachineDescription {
   readonly definitions?: Definitions | undefined
   readonly snapshots?: Iterable<SnapshotDescription>
   readonly current?: string | undefined
+  readonly saved?: ReadonlyArray<SavedState>
 }
 
 /** What a machine consists of besides its brand. */

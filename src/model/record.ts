@@ -1,3 +1,4 @@
+import { normalPath } from './header.js'
 import type { Image } from './image.js'
 import { locationString } from './location.js'
 import { childOf, element } from './xml.js'
@@ -79,6 +80,22 @@ const sourceIn = (disk: XmlElement): RecordedSource => {
     else below.push({ path, format: childOf(at, 'format')?.attributes['type'] })
   }
   return { type: disk.attributes['type'] ?? 'file', path: pathIn(disk), format: driverType(disk), below, end }
+}
+
+/** An element with one path in the place of another wherever a source names it, at any depth. */
+export const withSourcePath = (of: XmlElement, from: string, to: string): XmlElement => ({
+  ...of,
+  attributes:
+    of.name === 'source' && of.attributes['file'] !== undefined && normalPath(of.attributes['file']) === from
+      ? { ...of.attributes, file: to }
+      : of.attributes,
+  children: of.children.map((child) => (typeof child === 'string' ? child : withSourcePath(child, from, to))),
+})
+
+/** Every path that a `<disk>` of a domain names: of its source, and of what is stored below. */
+export const pathsOfDisk = (disk: XmlElement): ReadonlyArray<string> => {
+  const { path, below } = sourceIn(disk)
+  return [...(path === undefined ? [] : [path]), ...below.map((image) => image.path)]
 }
 
 const targetOf = (disk: XmlElement): string | undefined => childOf(disk, 'target')?.attributes['dev']

@@ -6,6 +6,7 @@ import type { Chain } from '../model/chain.js'
 import { activeImage, activePath, knownImage } from '../model/chain-query.js'
 import type { Hypervisor } from '../plan/hypervisor.js'
 import type { Plan, PointOutcome } from '../plan/plan.js'
+import { refuse } from '../plan/refusal.js'
 import type { Refusal } from '../plan/refusal.js'
 import { assumptionsOf, bitmapAssumptions, savedAssumption, startAssumption } from './assumptions.js'
 import { libvirtOverlay } from './dialect/libvirt-overlay.js'
@@ -40,8 +41,18 @@ const placeOf = ({ chain, request, hypervisor, active }: OverlayJob): Place => (
   below: active,
 })
 
+/** A daemon has nobody to switch over: the new image is a header, and the guest is started with it. */
+const wayGuard: Guard<OverlayJob> = ({ hypervisor: { via } }) => {
+  const why =
+    'an overlay of a guest that is shut off is made with qemu-img create, and nobody has to have anything open'
+  return via === 'storage-daemon'
+    ? refuse({ _tag: 'NotThisWay', via, why }, [{ _tag: 'Via', via: 'qemu-img', guest: ['shut-off'] }])
+    : undefined
+}
+
 const guards: ReadonlyArray<Guard<OverlayJob>> = [
   (job) => guestStateGuard(job.hypervisor),
+  wayGuard,
   (job) => capabilityGuard(job.hypervisor, overlayFeatures(job)),
   (job) => jobGuard(job.hypervisor, { images: [job.active], root: 'taken' }),
   (job) => newImageGuard(placeOf(job)),
@@ -62,6 +73,8 @@ const stepsOf = (outcome: OverlayOutcome): Plan['steps'] => {
       return libvirtOverlay(outcome, hypervisor)
     case 'qemu-img':
       return qemuImgOverlay(outcome, hypervisor)
+    case 'storage-daemon':
+      throw new Error('unreachable: refused')
   }
 }
 
@@ -128,7 +141,7 @@ export const plannedOverlay = (
  * What the guest reads stays the same; what it writes from then on goes into the overlay. The overlay has exactly the
  * size of the guest's disk: QEMU does not check, and a guest's disk would change its size.
  *
- * Refuses, in this order: `GuestStateWrong`, `CapabilityMissing`, `JobOverlaps`, `NameTaken`,
+ * Refuses, in this order: `GuestStateWrong`, `NotThisWay` (a storage daemon), `CapabilityMissing`, `JobOverlaps`, `NameTaken`,
  * `LocationNotAddressable`, `DestinationWrong` (relative, missing, exists), `FormatCannotHoldOverlay`,
  * `DestinationWrong` (format, missing, size, contents), `BackingStringUnknown`, `NodeNameInvalid`, `PlaintextLeak`,
  * `NotThisWay` (a definition that cannot be mended, encrypted images through qemu-img), `NodeUnknown`,

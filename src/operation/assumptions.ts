@@ -3,7 +3,7 @@ import { activeImage } from '../model/chain-query.js'
 import type { Image } from '../model/image.js'
 import { locationString } from '../model/location.js'
 import type { Assumption } from '../plan/assumption.js'
-import type { Hypervisor } from '../plan/hypervisor.js'
+import type { Hypervisor, QemuImgHypervisor, StorageDaemonHypervisor } from '../plan/hypervisor.js'
 import type { Step } from '../plan/plan.js'
 import { unclearHeaders } from './backing-string.js'
 
@@ -28,6 +28,19 @@ export interface Unknowns {
   readonly links: ReadonlyArray<Image>
 }
 
+/** True where nobody but the plan's own programs has images open. */
+export const isOffline = (hypervisor: Hypervisor): hypervisor is QemuImgHypervisor | StorageDaemonHypervisor =>
+  hypervisor.via === 'qemu-img' || hypervisor.via === 'storage-daemon'
+
+/** What a plan for a guest that is shut off writes; a storage daemon opens the active image for writing, whatever it is for. */
+export const closedImages = (
+  { chain, hypervisor }: { readonly chain: Chain; readonly hypervisor: Hypervisor },
+  written: ReadonlyArray<Image>,
+): ReadonlyArray<Image> =>
+  hypervisor.via === 'storage-daemon' && written.every(({ name }) => name !== chain.active)
+    ? [...written, activeImage(chain)]
+    : written
+
 /** The assumptions that follow from what an operation touches. */
 export const assumptionsOf = (of: Unknowns): ReadonlyArray<Assumption> => [
   ...about('NoOtherReaders', names(of.claimed.filter(({ otherReaders }) => otherReaders === 'unknown'))),
@@ -47,9 +60,10 @@ export const startAssumption = (
 ): ReadonlyArray<Assumption> => {
   const told =
     hypervisor.via === 'libvirt' ||
-    (hypervisor.via === 'qemu-img' && (hypervisor.definition !== undefined || hypervisor.guest !== 'shut-off'))
+    (isOffline(hypervisor) && (hypervisor.definition !== undefined || hypervisor.guest !== 'shut-off'))
   const { name, location } = activeImage(after)
-  const from = steps.findIndex(({ until }) => until?._tag === 'ChainIs') + 1
+  const seen = ({ until }: Step): boolean => until?._tag === 'ChainIs'
+  const from = (hypervisor.via === 'storage-daemon' ? steps.findLastIndex(seen) : steps.findIndex(seen)) + 1
   return told ? [] : [{ _tag: 'StartsWith', image: name, path: locationString(location), from }]
 }
 
@@ -83,6 +97,6 @@ export const snapshotAssumptions = (images: ReadonlyArray<Image>): ReadonlyArray
 
 /** That no saved state of a shut-off domain waits to be resumed on the old chain, where the caller did not look. */
 export const savedAssumption = (hypervisor: Hypervisor): ReadonlyArray<Assumption> =>
-  hypervisor.via !== 'qemu-img' || hypervisor.definition === undefined || hypervisor.definition.managedSave === 'none'
+  !isOffline(hypervisor) || hypervisor.definition === undefined || hypervisor.definition.managedSave === 'none'
     ? []
     : [{ _tag: 'NoManagedSave', domain: hypervisor.definition.domain }]

@@ -19,8 +19,10 @@ import { lostGuard, machineJobGuard, recordsAssumption, savedGuard, viaGuard } f
 import { hypervisorOf } from './machine-hypervisor.js'
 import { assemble, diskPart, draftsOfPlan, splitRemovals } from './machine-lane.js'
 import type { ChainRequest } from './machine-request.js'
+import { followed, followGuard } from './saved-repoint.js'
 import { pull } from './pull.js'
 import { redefined, successorsOf } from './record-steps.js'
+import { daemonCleanups } from './storage-daemon.js'
 
 const planOnDisk = (
   machine: Machine,
@@ -74,28 +76,40 @@ const lostInside = (machine: Machine, { before, after }: Plan): ReadonlyArray<Lo
     after.images.has(image) ? [] : [{ snapshot: point, disk: before.disk, image }],
   )
 
-const carried = (machine: Machine, host: MachineHost, plan: Plan): MachinePlan => {
+interface Asked {
+  readonly request: ChainRequest
+  readonly host: MachineHost
+}
+
+const carried = (machine: Machine, { request, host }: Asked, plan: Plan): MachinePlan => {
   const hypervisor = hypervisorOf(machine, host, plan.before.disk)
   const points = plan.points.map(({ point, after: image }) => ({ point, image }))
   const moved = withMovedPoints(withPart(machine, plan, hypervisor), new Map([[plan.before.disk, points]]))
   const mended = redefined(moved, successorsOf([plan], moved), host.via)
   const { work, removals } = splitRemovals([draftsOfPlan(plan)])
-  const steps = assemble(machine, [...work, ...mended.drafts, ...removals])
+  const changes = { before: machine, after: mended.machine, parts: [diskPart(plan)] }
+  const states = followed(changes, request)
+  const steps = assemble(machine, [...work, ...mended.drafts, ...states.drafts, ...removals])
   return {
     operation: plan.operation === 'pull' ? 'pull' : 'commit',
     via: host.via,
     how: 'by hand',
-    before: machine,
-    after: mended.machine,
-    parts: [diskPart(plan)],
+    ...changes,
+    after: states.machine,
     steps,
-    finally: [],
+    finally: daemonCleanups(steps),
     consistency: undefined,
     unlinked: [],
     requires: [...plan.requires, ...(mended.drafts.length > 0 ? (['libvirt-redefine'] as const) : [])],
     assumes: [...assumedOf([plan], steps), ...recordsAssumption(machine, host)],
   }
 }
+
+const guards = (machine: Machine, request: ChainRequest, host: MachineHost): MachineRefusal | undefined =>
+  viaGuard(machine, host) ??
+  machineJobGuard(host, [request.disk]) ??
+  savedGuard(machine, host) ??
+  followGuard(machine, request, host)
 
 /**
  * Plans a commit or a pull on one disk of a machine that has snapshots. Every point in time stays where somebody can read it, or
@@ -104,10 +118,12 @@ const carried = (machine: Machine, host: MachineHost, plan: Plan): MachinePlan =
  *
  * libvirt's own block jobs never touch its snapshots' records.
  *
- * Refuses, in this order: `GuestStateWrong`, `NotThisWay`, `JobActive`, `ManagedSavePresent`, `DiskNotFound`, `PointGone` (a
+ * Refuses, in this order: `GuestStateWrong`, `NotThisWay`, `JobActive`, `ManagedSavePresent`, `NotThisWay` and
+ * `CapabilityMissing` (a saved state that shall follow), `DiskNotFound`, `PointGone` (a
  * snapshot is lost on the disk, and what is written or removed may hold it), `DiskRefused` (with `PointInTimeLost` inside where a
  * commit would write over one), `PointsLost` (the image that holds one inside leaves the chain, or a snapshot has the image for a
- * disk that the machine no longer has), `DiskRefused` (the persistent definition names a file that goes), `SnapshotsInvalidated`.
+ * disk that the machine no longer has), `DiskRefused` (the persistent definition names a file that goes), `StateSaved` and `NotThisWay` (a saved
+ * state, pinned or only foreseen), `SnapshotsInvalidated`.
  *
  * @example
  * import { capabilitiesOfVersions, changeChain, machine, parseChain } from 'backing-chain'
@@ -131,7 +147,7 @@ export const changeChain = (
   request: ChainRequest,
   host: MachineHost,
 ): E.Either<MachineRefusal, MachinePlan> => {
-  const refused = viaGuard(machine, host) ?? machineJobGuard(host, [request.disk]) ?? savedGuard(machine, host)
+  const refused = guards(machine, request, host)
   if (refused !== undefined) return E.left(refused)
   const plan = planOnDisk(machine, request, host)
   if (plan === undefined) return E.left(refuseMachine({ _tag: 'DiskNotFound', disk: request.disk }))
@@ -143,7 +159,7 @@ export const changeChain = (
     const why = 'the image that it is inside of leaves the chain'
     return E.left(refuseMachine({ _tag: 'PointsLost', lost, why }))
   }
-  const planned = carried(machine, host, plan.right)
+  const planned = carried(machine, { request, host }, plan.right)
   const elsewhere = outsideGuard(planned, host)
   if (elsewhere !== undefined) return E.left(elsewhere)
   const wrong = request.metadata === 'carry' ? [] : invalidated(machine, plan.right)

@@ -4,10 +4,12 @@ import { activeImage, activePath, backingOf, path } from '../model/chain-query.j
 import { refuse } from '../plan/refusal.js'
 import type { Alternative, Refusal } from '../plan/refusal.js'
 import { reachOf, reachThrough } from './backing-string.js'
+import { growthOf, shortUnder, topGrowthGuard } from './commit-growth.js'
 import { overwritten } from './commit-job.js'
 import type { CommitJob } from './commit-job.js'
 import type { Guard } from './guard.js'
-import { addressGuard, capabilityGuard, guestStateGuard, jobGuard, xmlGuard } from './guard-host.js'
+import { addressGuard, capabilityGuard, daemonFeature, flushFeature } from './guard-host.js'
+import { guestStateGuard, jobGuard, xmlGuard } from './guard-host.js'
 import { bitmapGuard, carriesBitmaps, internalSnapshotGuard, plaintextGuard, sharedGuard } from './guard-loss.js'
 import {
   definitionGuard,
@@ -27,7 +29,11 @@ export const commitFeatures = (job: CommitJob): ReadonlyArray<Feature> => {
   const { hypervisor, active } = job
   if (hypervisor.via === 'qemu-img') return ['qemu-img-commit-to-base']
   const activeQemu: ReadonlyArray<Feature> = active === 'yes' ? ['qemu-active-commit'] : []
-  if (hypervisor.via === 'qmp') return ['qemu-block-commit', ...activeQemu, 'qemu-commit-by-node', 'qemu-job-finalize']
+  if (hypervisor.via === 'qmp' || hypervisor.via === 'storage-daemon') {
+    const flushed: ReadonlyArray<Feature> = active === 'yes' ? [] : flushFeature(hypervisor)
+    const own = [...daemonFeature(hypervisor), ...flushed]
+    return [...own, 'qemu-block-commit', ...activeQemu, 'qemu-commit-by-node', 'qemu-job-finalize']
+  }
   const activeLibvirt: ReadonlyArray<Feature> = active === 'yes' ? ['libvirt-active-commit'] : []
   const relative: ReadonlyArray<Feature> = staysRelative(job) ? ['libvirt-relative'] : []
   return ['qemu-block-commit', 'libvirt-block-commit', ...activeQemu, ...activeLibvirt, ...relative]
@@ -95,10 +101,7 @@ const activeSizeGuard: Guard<CommitJob> = (job) => {
  */
 const shortTopGuard: Guard<CommitJob> = (job) => {
   const { base, top } = job
-  const { qemu, header } = job.repointed
-  for (const overlay of [...qemu, ...header]) {
-    const needBytes = Math.min(overlay.sizeBytes, base.sizeBytes)
-    if (top.sizeBytes >= needBytes) continue
+  for (const { overlay, needBytes } of growthOf(job) === undefined ? shortUnder(job) : []) {
     const sizes = { baseBytes: base.sizeBytes, shortBytes: top.sizeBytes, overlayBytes: overlay.sizeBytes }
     const names = { base: base.name, short: top.name, overlay: overlay.name }
     const ways =
@@ -137,7 +140,10 @@ const commitBitmapGuard: Guard<CommitJob> = ({ hypervisor, base, span, request }
 const commitAddressGuard: Guard<CommitJob> = (job) => {
   const via = job.hypervisor.via
   const { qemu, header } = job.repointed
-  const own = via === 'qmp' ? [activeImage(job.chain), job.top, job.base, ...qemu] : [job.base, job.top, ...qemu]
+  const own =
+    via === 'qmp' || via === 'storage-daemon'
+      ? [activeImage(job.chain), job.top, job.base, ...qemu]
+      : [job.base, job.top, ...qemu]
   return addressGuard(via, own) ?? addressGuard('qemu-img', header) ?? secretGuard('qemu-img', header)
 }
 
@@ -158,6 +164,7 @@ export const commitGuards: ReadonlyArray<Guard<CommitJob>> = [
   formatGuard,
   activeSizeGuard,
   shortTopGuard,
+  topGrowthGuard,
   (job) => writableGuard(job.hypervisor.via, job.base),
   (job) => growthGuard(job.base, job.top.sizeBytes, { below: backingOf(job.chain, job.base), around: around(job) }),
   commitSnapshotGuard,

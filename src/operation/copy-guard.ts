@@ -7,7 +7,7 @@ import { refuse } from '../plan/refusal.js'
 import { closedBelow, placeOfCopy } from './copy-job.js'
 import type { CopyJob } from './copy-job.js'
 import type { Guard } from './guard.js'
-import { addressGuard, capabilityGuard, guestStateGuard, jobGuard, xmlGuard } from './guard-host.js'
+import { addressGuard, capabilityGuard, daemonFeature, guestStateGuard, jobGuard, xmlGuard } from './guard-host.js'
 import { definitionGuard, filterGuard, flushGuard, jobIdGuard, secretGuard, removalGuard } from './guard-live.js'
 import { bitmapGuard, carriesBitmaps, internalSnapshotGuard, plaintextGuard } from './guard-loss.js'
 import { namesBelow } from './live.js'
@@ -26,9 +26,9 @@ export const throughRebase = ({ hypervisor }: CopyJob): boolean =>
 export const copyFeatures = (job: CopyJob): ReadonlyArray<Feature> => {
   const { hypervisor, request } = job
   if (hypervisor.via === 'qemu-img') return request.depth === 'full' ? [] : ['qemu-img-convert-backing']
-  if (hypervisor.via === 'qmp') {
+  if (hypervisor.via === 'qmp' || hypervisor.via === 'storage-daemon') {
     const create: ReadonlyArray<Feature> = request.to.made === 'before' ? [] : ['qemu-blockdev-create']
-    return ['qemu-blockdev-mirror', 'qemu-blockdev', 'qemu-job-finalize', ...create]
+    return [...daemonFeature(hypervisor), 'qemu-blockdev-mirror', 'qemu-blockdev', 'qemu-job-finalize', ...create]
   }
   if (throughRebase(job)) return ['libvirt-block-rebase-copy']
   return hypervisor.domain.definition === 'persistent'
@@ -74,7 +74,7 @@ const copyFilterGuard: Guard<CopyJob> = ({ hypervisor, chain, active }): Refusal
 
 /** Through a monitor the plan opens what QEMU does not have open; that has to be files or devices, and no secrets. */
 const openGuard: Guard<CopyJob> = ({ chain, hypervisor, below }) => {
-  if (hypervisor.via !== 'qmp') return undefined
+  if (hypervisor.via !== 'qmp' && hypervisor.via !== 'storage-daemon') return undefined
   for (const image of closedBelow(chain, below)) {
     const { name, location } = image
     const path = pathOf(location)
@@ -83,7 +83,8 @@ const openGuard: Guard<CopyJob> = ({ chain, hypervisor, below }) => {
     const why = secret
       ? 'to open it QEMU would have to be given its secret'
       : 'a plan opens files and block devices only'
-    if (path === undefined || secret) return refuse({ _tag: 'LocationNotAddressable', image: name, via: 'qmp', why })
+    if (path === undefined || secret)
+      return refuse({ _tag: 'LocationNotAddressable', image: name, via: hypervisor.via, why })
   }
   return undefined
 }

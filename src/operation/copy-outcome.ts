@@ -34,7 +34,7 @@ const stays = (job: CopyJob) => {
 
 /** Through a monitor the plan opens what lies under the copy itself, down to the first image that QEMU has open. */
 const openedBy = ({ chain, hypervisor, below }: CopyJob): ReadonlyArray<Placed> => {
-  if (hypervisor.via !== 'qmp') return []
+  if (hypervisor.via !== 'qmp' && hypervisor.via !== 'storage-daemon') return []
   const taken = new Set(takenNodes(chain))
   return closedBelow(chain, below).map((image) => {
     const names = nodeNames(chain, image.name, taken)
@@ -48,13 +48,17 @@ export const settleCopy = (job: CopyJob, placed: Placed): CopyOutcome => {
   const { chain, hypervisor, request } = job
   const opened = openedBy(job)
   const images = new Map(chain.images).set(placed.image.name, placed.image)
-  if (request.end === 'keep') return { job, placed, opened, after: withImages(chain, images), dropped: [], unused: [] }
+  if (request.end === 'keep') {
+    const kept = withImages(chain, images)
+    const settled = hypervisor.guest === 'shut-off' ? withoutNodes(kept) : kept
+    return { job, placed, opened, after: settled, dropped: [], unused: [] }
+  }
   if (hypervisor.via === 'qmp') {
     withNode(images, placed.image.name, placed.node)
     for (const { image, node } of opened) withNode(images, image.name, node)
   }
   const dropped = dropUnread(images, [...activePath(chain)].reverse(), stays(job))
   const nodes = settleNodes(chain, withImages(chain, images, placed.image.name))
-  const after = hypervisor.via === 'qemu-img' ? withoutNodes(nodes.after) : nodes.after
+  const after = hypervisor.guest === 'shut-off' ? withoutNodes(nodes.after) : nodes.after
   return { job, placed, opened, after, dropped, unused: nodes.unused }
 }

@@ -10,6 +10,7 @@ import type { Refusal } from '../plan/refusal.js'
 import {
   assumptionsOf,
   bitmapAssumptions,
+  isOffline,
   savedAssumption,
   snapshotAssumptions,
   startAssumption,
@@ -22,12 +23,14 @@ import type { CopyOutcome } from './copy-outcome.js'
 import { libvirtCopy } from './dialect/libvirt-copy.js'
 import { qemuImgCopy } from './dialect/qemu-img-copy.js'
 import { qmpCopy } from './dialect/qmp-copy.js'
+import { storageDaemonCopy } from './dialect/storage-daemon-copy.js'
 import { fatesOf, removedMarks } from './fates.js'
 import type { Mark } from './fates.js'
 import { guarded } from './guard.js'
 import { carriesBitmaps } from './guard-loss.js'
 import { newImageAssumptions, placeImage } from './new-image.js'
 import { openGuard } from './open-guard.js'
+import { throughDaemon } from './storage-daemon.js'
 import { pointOutcomes } from './points.js'
 import type { CopyRequest } from './request.js'
 
@@ -40,6 +43,8 @@ const stepsOf = (outcome: CopyOutcome): Plan['steps'] => {
       return libvirtCopy(outcome, hypervisor)
     case 'qemu-img':
       return qemuImgCopy(outcome, hypervisor)
+    case 'storage-daemon':
+      return storageDaemonCopy(outcome, hypervisor)
   }
 }
 
@@ -60,7 +65,7 @@ const sameContents = ({ chain, request, active, below }: CopyJob): ReadonlyArray
 
 const assumesOf = ({ job, placed, dropped, after }: CopyOutcome, steps: Plan['steps']): Plan['assumes'] => {
   const { chain, hypervisor, active, request } = job
-  const offline = hypervisor.via === 'qemu-img'
+  const offline = isOffline(hypervisor)
   return [
     ...newImageAssumptions(placeOfCopy(job)),
     ...sameContents(job),
@@ -125,7 +130,11 @@ const planCopy = (job: CopyJob): E.Either<Refusal, Plan> =>
  * `GuestStateWrong` (removing files while paused, through libvirt), `PointUnknown`, `BackingStringTooLong`,
  * `ImageOpen`.
  *
- * Source: QMP `blockdev-mirror`, libvirt `virDomainBlockCopy` (`virDomainBlockRebase` before 1.2.9), `qemu-img convert`.
+ * Through a storage daemon there come first: `GuestStateWrong`, `CapabilityMissing`, `NotThisWay` (its socket), `PathNotAbsolute`,
+ * `LocationNotAddressable`, `NotThisWay` (an encrypted image).
+ *
+ * Source: QMP `blockdev-mirror`, libvirt `virDomainBlockCopy` (`virDomainBlockRebase` before 1.2.9), `qemu-img convert`;
+ * `qemu-storage-daemon` with the QMP commands.
  *
  * @example
  * import { capabilitiesOfVersions, copy, parseChain, printChain } from 'backing-chain'
@@ -140,9 +149,11 @@ const planCopy = (job: CopyJob): E.Either<Refusal, Plan> =>
  * @since 0.1.0
  */
 export const copy = (chain: Chain, request: CopyRequest, hypervisor: Hypervisor): E.Either<Refusal, Plan> =>
-  pipe(
-    resolveCopy(chain, request, hypervisor),
-    E.flatMap(guarded(copyGuards)),
-    E.flatMap(planCopy),
-    E.flatMap(openGuard(hypervisor)),
+  throughDaemon(chain, hypervisor, (opened) =>
+    pipe(
+      resolveCopy(opened, request, hypervisor),
+      E.flatMap(guarded(copyGuards)),
+      E.flatMap(planCopy),
+      E.flatMap(openGuard(hypervisor)),
+    ),
   )

@@ -18,8 +18,10 @@ import { recordsAssumption } from './machine-guard.js'
 import { assemble, diskPart, draftsOfPlan, splitRemovals } from './machine-lane.js'
 import type { Draft } from './machine-lane.js'
 import { memoryGoing } from './memory-files.js'
+import { followed } from './saved-repoint.js'
 import { forgotten, redefinedFrom, successorsOf } from './record-steps.js'
 import type { Recorded } from './record-steps.js'
+import { daemonCleanups } from './storage-daemon.js'
 
 /** What was planned so far, disk by disk. */
 interface Progress {
@@ -29,14 +31,14 @@ interface Progress {
 }
 
 const everyDisk = (job: DeleteJob): E.Either<MachineRefusal, Progress> => {
-  const { direction = 'auto', leftovers = 'remove' } = job.request
+  const { direction = 'auto', leftovers = 'remove', short = 'refuse' } = job.request
   let progress: Progress = { machine: job.machine, plans: [], points: new Map() }
   for (const disk of job.machine.disks.keys()) {
     const doomed = doomedImages(job, disk)
     const points = keptPoints(job, disk)
     const accept = acceptedOn(job, disk, job.request.accept ?? [])
     const { machine } = progress
-    const done = deleteOnDisk({ machine, host: job.host, disk, doomed, points, direction, leftovers, accept })
+    const done = deleteOnDisk({ machine, host: job.host, disk, doomed, points, direction, leftovers, accept, short })
     if (E.isLeft(done))
       return E.left(
         refuseMachine(
@@ -141,37 +143,71 @@ const recordsOf = (job: DeleteJob, plans: ReadonlyArray<Plan>, machine: Machine)
   return { machine: mended.machine, drafts: [...drafts, ...mended.drafts] }
 }
 
+/** What goes from inside, before the chains or after them. */
+interface OrderedInside extends Inside {
+  readonly when: 'first' | 'last'
+}
+
+const inOrder = <A>(when: 'first' | 'last', chains: ReadonlyArray<A>, inside: ReadonlyArray<A>): ReadonlyArray<A> =>
+  when === 'first' ? [...inside, ...chains] : [...chains, ...inside]
+
 /** The whole plan, with what disks and images need done first and libvirt told afterwards. */
-const planOf = (job: DeleteJob, plans: ReadonlyArray<Plan>, { machine, parts, drafts }: Inside): MachinePlan => {
+const planOf = (
+  job: DeleteJob,
+  plans: ReadonlyArray<Plan>,
+  { machine, parts, drafts, features, when }: OrderedInside,
+): MachinePlan => {
   const records = recordsOf(job, plans, machine)
   const unlinked = memoryPaths(job)
   const { work, removals } = splitRemovals(draftsOf(job, plans))
-  const all = [...work, ...drafts, ...records.drafts, ...removals, ...unlinked.map(memoryDraft)]
+  const changes = { before: job.machine, after: records.machine, parts: inOrder(when, plans.map(diskPart), parts) }
+  const states = followed(changes, job.request)
+  const told = [...records.drafts, ...states.drafts]
+  const all = [...inOrder(when, work, drafts), ...told, ...removals, ...unlinked.map(memoryDraft)]
   const steps = assemble(job.machine, ending(all, untold(job)))
   return {
     operation: 'delete',
     via: job.host.via,
     how: 'by hand',
-    before: job.machine,
-    after: records.machine,
-    parts: [...plans.map(diskPart), ...parts],
+    ...changes,
+    after: states.machine,
     steps,
-    finally: [],
+    finally: daemonCleanups(steps),
     consistency: undefined,
     unlinked,
-    requires: featuresOf(job, plans),
+    requires: Array.from(new Set([...featuresOf(job, plans), ...features])),
     assumes: [...assumedOf(plans, steps), ...gone(job), ...recordsAssumption(job.machine, job.host)],
   }
 }
 
-/**
- * Plans a deletion with the calls by hand: first the chains, disk by disk, then what is inside images, then libvirt's records,
- * and at last the files that nobody knows any more.
- */
-export const deleteByHand = (job: DeleteJob): E.Either<MachineRefusal, MachinePlan> => {
+/** An image that would be lost with what is inside it may go where that goes too, and has gone before. */
+const insideFirst = (job: DeleteJob): E.Either<MachineRefusal, MachinePlan> => {
+  const inside = withoutInside(job, job.machine)
+  if (E.isLeft(inside)) return inside
+  const chains = everyDisk({ ...job, machine: inside.right.machine })
+  if (E.isLeft(chains)) return chains
+  const { machine, plans, points } = chains.right
+  return E.right(planOf(job, plans, { ...inside.right, machine: withMovedPoints(machine, points), when: 'first' }))
+}
+
+const chainsFirst = (job: DeleteJob): E.Either<MachineRefusal, MachinePlan> => {
   const chains = everyDisk(job)
   if (E.isLeft(chains)) return chains
   const { machine, plans, points } = chains.right
   const inside = withoutInside(job, withMovedPoints(machine, points))
-  return E.isLeft(inside) ? inside : E.right(planOf(job, plans, inside.right))
+  return E.isLeft(inside) ? inside : E.right(planOf(job, plans, { ...inside.right, when: 'last' }))
+}
+
+const hasInside = (job: DeleteJob): boolean =>
+  Array.from(job.machine.disks.keys()).some((disk) => insidePoints(job.doomed, disk).length > 0)
+
+/**
+ * Plans a deletion with the calls by hand: first the chains, disk by disk, then what is inside images, then libvirt's records,
+ * and at last the files that nobody knows any more. Where the chains cannot go with what is inside them, that goes first.
+ */
+export const deleteByHand = (job: DeleteJob): E.Either<MachineRefusal, MachinePlan> => {
+  const usual = chainsFirst(job)
+  if (E.isRight(usual) || !hasInside(job)) return usual
+  const other = insideFirst(job)
+  return E.isRight(other) ? other : usual
 }

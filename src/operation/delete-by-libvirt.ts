@@ -23,6 +23,7 @@ import type { DeleteJob } from './delete-request.js'
 import { look } from './dialect/libvirt-step.js'
 import { observe as observeHeaders } from './dialect/qemu-img-step.js'
 import { libvirt } from './dialect/step.js'
+import { isJobName } from './inside-live.js'
 import { predictDelete } from './libvirt-delete.js'
 import type { LibvirtDeletion, LibvirtDiskDeletion } from './libvirt-delete.js'
 import { lossesOfDelete } from './libvirt-loss.js'
@@ -113,7 +114,7 @@ const worksOf = (job: DeleteJob): E.Either<MachineRefusal, ReadonlyArray<Work>> 
     const accept = acceptedOn(job, disk, job.request.accept ?? [])
     const of = { machine: job.machine, host: job.host, disk, points: keptPoints(job, disk), accept }
     const doomed = doomedImages(job, disk)
-    const done = deleteOnDisk({ ...of, doomed, direction: 'commit', leftovers: 'remove' })
+    const done = deleteOnDisk({ ...of, doomed, direction: 'commit', leftovers: 'remove', short: 'refuse' })
     if (E.isLeft(done)) return E.left(refuseMachine({ _tag: 'DiskRefused', disk, refusal: done.left }, byHand))
     works.push({ disk, done: done.right })
   }
@@ -245,6 +246,16 @@ const planOf = (job: DeleteJob, snapshot: Snapshot, outcome: Settled & { readonl
   } as const
 }
 
+/** Refuses a name that QEMU would not have in the id of a job; shut off libvirt asks for none. */
+const nameGuard = ({ machine }: DeleteJob, { name, disks }: Snapshot): MachineRefusal | undefined => {
+  const inside = Array.from(disks.values()).some(({ mode }) => mode === 'internal')
+  if (!inside || machine.state === 'shut-off' || isJobName(name)) return undefined
+  const why = 'libvirt makes the id of a job of the name: letters, digits, ".", "_" and "-" only'
+  return refuseMachine({ _tag: 'NotThisWay', via: 'libvirt', why }, [
+    { _tag: 'Via', via: 'libvirt', guest: ['shut-off'] },
+  ])
+}
+
 /**
  * Plans the deletion of one snapshot by libvirt's own function, where that does exactly what the calls by hand would do.
  *
@@ -252,7 +263,8 @@ const planOf = (job: DeleteJob, snapshot: Snapshot, outcome: Settled & { readonl
  */
 export const deleteByLibvirt = (job: DeleteJob): E.Either<MachineRefusal, MachinePlan> => {
   const [snapshot] = job.doomed
-  const refused = askedGuard(job) ?? (snapshot && featureGuard(job.host, featuresOf(snapshot)))
+  const refused =
+    askedGuard(job) ?? (snapshot && (featureGuard(job.host, featuresOf(snapshot)) ?? nameGuard(job, snapshot)))
   if (refused !== undefined) return E.left(refused)
   if (snapshot === undefined) return E.left(refuseMachine({ _tag: 'NothingSelected' }))
   const { jobs } = job.host

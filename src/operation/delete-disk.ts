@@ -29,6 +29,7 @@ export interface DiskDeletion {
   readonly direction: 'commit' | 'pull' | 'auto'
   readonly leftovers: 'remove' | 'keep'
   readonly accept: ReadonlyArray<AcceptableTag>
+  readonly short: 'refuse' | 'grow'
 }
 
 /** The plans so far, one after the other, and the machine after them. */
@@ -72,10 +73,11 @@ const readersOf = (chain: Chain, doomed: ReadonlySet<string>): ReadonlyArray<Rea
   return [...readers.filter(isOff), ...readers.filter((reader) => !isOff(reader))]
 }
 
-/** Work on the active path is the guest's QEMU's, work beside it is qemu-img's. */
+/** Work on the active path is the guest's QEMU's, or a daemon's in its place; work beside it is qemu-img's. */
 const executorOf = (of: DiskDeletion, at: DiskPlans, image: Image): Hypervisor => {
   const path = activePath(chainOf(at, of.disk))
-  const rests = at.machine.state !== 'shut-off' && !path.some(({ name }) => name === image.name)
+  const live = at.machine.state !== 'shut-off' || of.host.via === 'storage-daemon'
+  const rests = live && !path.some(({ name }) => name === image.name)
   return rests ? hypervisorAtRest(at.machine, of.host) : hypervisorOf(at.machine, of.host, of.disk)
 }
 
@@ -109,7 +111,7 @@ const commitFrom = (of: DiskDeletion, at: DiskPlans, reader: Reader): E.Either<R
   const end = reader.image.name === chain.active ? { end: 'pivot' as const } : {}
   const plan = commit(
     chain,
-    { top: reader.image.name, base: reader.below[0].name, ...end, ...commonOf(of, at) },
+    { top: reader.image.name, base: reader.below[0].name, short: of.short, ...end, ...commonOf(of, at) },
     hypervisor,
   )
   return E.isLeft(plan) ? plan : E.right(after(at, plan.right, hypervisor))

@@ -5,13 +5,18 @@ import type { Chain } from '../model/chain.js'
 import type { Image } from '../model/image.js'
 import { withMachine } from '../model/machine.js'
 import type { Machine } from '../model/machine.js'
-import type { Snapshot } from '../model/snapshot.js'
+import type { Feature } from '../call/capability.js'
+import type { Step } from '../plan/plan.js'
 import type { DiskPart } from '../plan/machine-plan.js'
 import { refuseMachine } from '../plan/machine-refusal.js'
 import type { MachineRefusal } from '../plan/machine-refusal.js'
+import { internalRemoval } from './dialect/qmp-inside.js'
 import { operand, qemuImg } from './dialect/step.js'
 import type { DeleteJob } from './delete-request.js'
 import { fatesOf } from './fates.js'
+import { atRest } from './guard-host.js'
+import { rootGuard } from './inside-live.js'
+import { featureGuard } from './machine-guard.js'
 import type { Draft } from './machine-lane.js'
 
 /** What goes from inside images, and the machine without it. */
@@ -19,7 +24,11 @@ export interface Inside {
   readonly machine: Machine
   readonly parts: ReadonlyArray<DiskPart>
   readonly drafts: ReadonlyArray<Draft>
+  readonly features: ReadonlyArray<Feature>
+  readonly refusal: MachineRefusal | undefined
 }
+
+const live: ReadonlyArray<Feature> = ['qemu-delete-internal-snapshot', 'qemu-blockdev']
 
 const without = (chain: Chain, image: Image, snapshot: string): Chain => {
   const internalSnapshots = image.internalSnapshots.filter(({ name }) => name !== snapshot)
@@ -33,30 +42,44 @@ const partOf = (before: Chain, after: Chain): DiskPart => ({
   fates: fatesOf(before, after, []),
 })
 
-const draft = (snapshot: Snapshot, disk: string, image: Image): Draft => ({
-  step: qemuImg(['snapshot', '-d', snapshot.name, operand(image)], 'takes the internal snapshot out of its image'),
+/** True for an image that QEMU has open: nothing but QEMU may write to it. */
+const isOpen = ({ machine, host }: DeleteJob, chain: Chain, image: Image): boolean =>
+  host.via === 'qmp' && machine.state !== 'shut-off' && !atRest(chain, [image])
+
+/** Of QEMU what it has open, and of qemu-img what rests. */
+const removal = (name: string, image: Image, open: boolean): Step =>
+  open && image.node !== undefined
+    ? internalRemoval(name, image)
+    : qemuImg(['snapshot', '-d', name, operand(image)], 'takes the internal snapshot out of its image')
+
+const draft = (name: string, disk: string, step: Step): Draft => ({
+  step,
   disk,
-  moves: [{ snapshot: snapshot.name, disk, place: undefined }],
+  moves: [{ snapshot: name, disk, place: undefined }],
 })
 
 const running: MachineRefusal = refuseMachine(
-  { _tag: 'NotThisWay', via: 'qmp', why: 'internal snapshots are deleted through libvirt, or with the guest shut off' },
-  [{ _tag: 'Via', via: 'qemu-img', guest: ['shut-off'] }],
+  { _tag: 'NotThisWay', via: 'libvirt', why: 'by hand internal snapshots are deleted with the guest shut off' },
+  [{ _tag: 'Via', via: 'libvirt', guest: ['shut-off'] }],
 )
 
-/** Takes the internal snapshots of a deletion out of the value; the steps are those of a guest that is shut off. */
+/** Takes the internal snapshots of a deletion out of the value; the steps are QEMU's for what it has open, else qemu-img's. */
 export const withoutInsideChains = (job: DeleteJob, machine: Machine): Inside => {
-  let inside: Inside = { machine, parts: [], drafts: [] }
+  let inside: Inside = { machine, parts: [], drafts: [], features: [], refusal: undefined }
   for (const snapshot of job.doomed) {
     for (const [disk, own] of snapshot.disks) {
       const chain = inside.machine.disks.get(disk)
       const image = own.mode !== 'internal' || own.image === undefined ? undefined : chain?.images.get(own.image)
       if (chain === undefined || image === undefined) continue
+      const open = isOpen(job, chain, image)
+      const refusal = open ? rootGuard(chain, image) : undefined
       const after = without(chain, image, snapshot.name)
       inside = {
         machine: withMachine(inside.machine, { disks: new Map(inside.machine.disks).set(disk, after) }),
         parts: [...inside.parts, partOf(chain, after)],
-        drafts: [...inside.drafts, draft(snapshot, disk, image)],
+        drafts: [...inside.drafts, draft(snapshot.name, disk, removal(snapshot.name, image, open))],
+        refusal: inside.refusal ?? (refusal && refuseMachine({ _tag: 'DiskRefused', disk, refusal })),
+        features: open ? live : inside.features,
       }
     }
   }
@@ -64,10 +87,13 @@ export const withoutInsideChains = (job: DeleteJob, machine: Machine): Inside =>
 }
 
 /**
- * Takes the internal snapshots of a deletion out of their images, with qemu-img: the guest is shut off, since nothing but QEMU may
- * write to what it has open.
+ * Takes the internal snapshots of a deletion out of their images: the running QEMU out of the active ones, since nothing else may write
+ * to what it has open, and qemu-img out of those that rest. Refuses those that are below, and what libvirt has open.
  */
 export const withoutInside = (job: DeleteJob, machine: Machine): E.Either<MachineRefusal, Inside> => {
   const inside = withoutInsideChains(job, machine)
-  return inside.drafts.length > 0 && machine.state !== 'shut-off' ? E.left(running) : E.right(inside)
+  if (inside.drafts.length === 0) return E.right(inside)
+  if (job.host.via === 'libvirt' && machine.state !== 'shut-off') return E.left(running)
+  const refusal = inside.refusal ?? featureGuard(job.host, inside.features)
+  return refusal === undefined ? E.right(inside) : E.left(refusal)
 }

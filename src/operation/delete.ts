@@ -13,6 +13,7 @@ import { insideOf, severalGuard } from './inside-name.js'
 import { outsideGuard } from './outside-guard.js'
 import { featureGuard, knownGuard, lostGuard, machineJobGuard, savedGuard, viaGuard } from './machine-guard.js'
 import type { DeleteRequest } from './machine-request.js'
+import { followGuard } from './saved-repoint.js'
 import { memoryPathGuard } from './memory-files.js'
 
 const guards = (machine: Machine, request: DeleteRequest, host: MachineHost): MachineRefusal | undefined =>
@@ -45,7 +46,9 @@ const either = (job: DeleteJob): E.Either<MachineRefusal, MachinePlan> => {
 }
 
 const byWay = (job: DeleteJob): E.Either<MachineRefusal, MachinePlan> => {
-  switch (job.request.how ?? 'auto') {
+  const { how = 'auto', saved } = job.request
+  // What libvirt's own function does is done when it returns, and a saved state cannot follow any more.
+  switch (how === 'auto' && saved === 'repoint' && job.machine.saved.length > 0 ? 'by hand' : how) {
     case 'libvirt':
       return deleteByLibvirt(job)
     case 'by hand':
@@ -66,12 +69,13 @@ const byWay = (job: DeleteJob): E.Either<MachineRefusal, MachinePlan> => {
  * Refuses, in this order: `NothingSelected`, `SnapshotNotFound`, `GuestStateWrong`, `NotThisWay` (libvirt manages the machine, or
  * does not), `JobActive`, `ManagedSavePresent`, `PointGone` (a snapshot that stays is lost), `NotThisWay` (the path of a
  * file of memory is not absolute), `DiskRefused` (its image has several internal snapshots of one name), `CapabilityMissing`; by libvirt's own function `NotThisWay`,
- * `CapabilityMissing`, `LibvirtRefuses`, `LibvirtLoses`, `DiskRefused`, `LibvirtDiffers`; by hand `DiskRefused`, `NotThisWay` (internal snapshots
- * of a guest that runs); at last `PointsLost` (a snapshot that stays has an image for a disk that the machine no longer has),
- * `DiskRefused` (the persistent definition names a file that goes).
+ * `CapabilityMissing`, `LibvirtRefuses`, `LibvirtLoses`, `DiskRefused`, `LibvirtDiffers`; by hand `DiskRefused` (also an image
+ * inside which a running QEMU cannot work), `NotThisWay` (internal snapshots of a libvirt domain that runs), `CapabilityMissing`; at last `PointsLost` (a snapshot that stays has an image for a disk that the machine no longer has),
+ * `DiskRefused` (the persistent definition names a file that goes), `StateSaved` and `NotThisWay` (a saved state pins what
+ * changes, or was only foreseen).
  *
  * Source: `virDomainSnapshotDelete` (external 9.0.0), `virDomainBlockCommit`, `virDomainBlockRebase`,
- * `virDomainSnapshotCreateXML` with REDEFINE; QMP `block-commit`, `block-stream`; `qemu-img commit`, `rebase`, `snapshot -d`.
+ * `virDomainSnapshotCreateXML` with REDEFINE; QMP `block-commit`, `block-stream`, `blockdev-snapshot-delete-internal-sync`; `qemu-img commit`, `rebase`, `snapshot -d`.
  *
  * @example
  * import { capabilitiesOfVersions, deleteSnapshots, machine, parseChain, pointMap, printChain } from 'backing-chain'
@@ -112,7 +116,8 @@ export const deleteSnapshots = (
     lostGuard(job.kept, changedDisks(job)) ??
     memoryGuard(job) ??
     severalGuard(insideOf(machine, job.doomed), host.via) ??
-    recordGuard(job)
+    recordGuard(job) ??
+    followGuard(machine, request, host)
   if (unable !== undefined) return E.left(unable)
   const planned = byWay(job)
   const lost = E.isRight(planned) ? outsideGuard(planned.right, host) : undefined

@@ -17,10 +17,11 @@ const usable: { readonly [V in Hypervisor['via']]: ReadonlyArray<GuestState> } =
   qmp: ['running', 'paused'],
   libvirt: ['running', 'paused'],
   'qemu-img': ['shut-off'],
+  'storage-daemon': ['shut-off'],
 }
 
 /** True for images that the guest's QEMU does not have open, and that nobody reads who does not rest as well. */
-const atRest = (chain: Chain, images: ReadonlyArray<Image>): boolean => {
+export const atRest = (chain: Chain, images: ReadonlyArray<Image>): boolean => {
   const open = new Set(activePath(chain).map(({ name }) => String(name)))
   return images.every(
     (image) =>
@@ -80,7 +81,7 @@ export const jobGuard = ({ via, jobs = [] }: Hypervisor, reach: Reach): Refusal 
 /** Refuses an image that the dialect has no name for. */
 export const addressGuard = (via: Hypervisor['via'], images: ReadonlyArray<Image>): Refusal | undefined => {
   for (const { name, location, node } of images) {
-    if (via === 'qmp') {
+    if (via === 'qmp' || via === 'storage-daemon') {
       if (node === undefined) return refuse({ _tag: 'NodeUnknown', image: name })
       continue
     }
@@ -109,8 +110,16 @@ export const xmlGuard = (
   images: ReadonlyArray<{ readonly name: string; readonly location: Location }>,
 ): Refusal | undefined => {
   const { via } = hypervisor
-  const told = via === 'libvirt' || (via === 'qemu-img' && hypervisor.definition !== undefined)
+  const told = via === 'libvirt' || (via !== 'qmp' && hypervisor.definition !== undefined)
   const found = told ? images.find(({ location }) => !survivesXml(locationString(location))) : undefined
   const why = 'its path has characters that libvirt does not give back as they were'
   return found === undefined ? undefined : refuse({ _tag: 'LocationNotAddressable', image: found.name, via, why })
 }
+
+/** The program itself, where it is not the guest's QEMU that is asked. */
+export const daemonFeature = ({ via }: Hypervisor): ReadonlyArray<Feature> =>
+  via === 'storage-daemon' ? ['qemu-storage-daemon'] : []
+
+/** What flushes a job that is held where there is no guest to stop. */
+export const flushFeature = ({ via }: Hypervisor): ReadonlyArray<Feature> =>
+  via === 'storage-daemon' ? ['qemu-blockdev-reopen'] : []

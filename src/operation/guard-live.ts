@@ -86,9 +86,9 @@ export const definitionGuard = (
   chain: Chain,
   active: 'stays' | 'changes',
 ): Refusal | undefined => {
-  if (hypervisor.via !== 'qemu-img' || hypervisor.definition === undefined) return undefined
+  if (hypervisor.via === 'qmp' || hypervisor.via === 'libvirt' || hypervisor.definition === undefined) return undefined
   const why = unmendable(hypervisor.definition, chain, active)
-  return why === undefined ? undefined : refuse({ _tag: 'NotThisWay', via: 'qemu-img', why })
+  return why === undefined ? undefined : refuse({ _tag: 'NotThisWay', via: hypervisor.via, why })
 }
 
 /** Refuses to remove files by relative paths: whoever executes the plan may stand in another directory. */

@@ -4,12 +4,14 @@ import { refuse } from '../plan/refusal.js'
 import type { Alternative, Refusal } from '../plan/refusal.js'
 
 /** Why an image cannot be enlarged; nothing where it can. */
-const stuck = (image: Image, below: Image | undefined): string | undefined => {
+export const stuck = (image: Image, below: Image | undefined): string | undefined => {
   if (traitsOf(image.format).grows === 'no') return `QEMU cannot enlarge a ${image.format} image`
   if (image.version === 2 && image.internalSnapshots.length > 0)
     return 'a version 2 qcow2 image with internal snapshots cannot be enlarged'
   if (image.version === 2 && below !== undefined && below.sizeBytes > image.sizeBytes)
     return 'a version 2 qcow2 image cannot hide what a longer backing file has beyond its end'
+  if (image.format !== 'qcow2' && below !== undefined && below.sizeBytes > image.sizeBytes)
+    return `a ${image.format} image cannot hide what a longer backing file has beyond its end`
   if (image.format !== 'raw' && image.format !== 'luks') return undefined
   return image.location._tag === 'File' ? undefined : `a ${image.format} image is as large as the device that it is on`
 }

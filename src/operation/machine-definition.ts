@@ -50,8 +50,11 @@ const persistentAfterJob = (domain: XmlElement, { before, after }: DiskPart): Xm
 
 const samePath = ({ before, after }: DiskPart): boolean => {
   const [old, now] = [activePath(before), activePath(after)]
-  return old.length === now.length && old.every((image, index) => image.name === now[index]?.name)
+  return old.length === now.length && old.every((image, index) => isSameImage(image, now[index]))
 }
+
+const isSameImage = (old: Image, now: Image | undefined): boolean =>
+  now !== undefined && old.name === now.name && placeOf(old) === placeOf(now)
 
 /** What libvirt has written down after a part of a plan, by who executed it. */
 export const definitionsAfter = (
@@ -75,7 +78,7 @@ export const definitionsAfter = (
 
 /** After qemu-img: the source is the active image, and nothing is stored of what lies below. */
 const withoutStored = (domain: XmlElement, { before, after }: DiskPart): XmlElement =>
-  before.active === after.active
+  isSameImage(activeImage(before), activeImage(after))
     ? withDomainDisk(domain, after.disk, (disk) => ({
         ...disk,
         children: disk.children.filter((child) => typeof child === 'string' || child.name !== 'backingStore'),

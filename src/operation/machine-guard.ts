@@ -4,6 +4,7 @@ import { missingFeatures } from '../call/capability.js'
 import type { Feature } from '../call/capability.js'
 import type { GuestState } from '../model/guest.js'
 import type { Machine } from '../model/machine.js'
+import { managedIn } from '../model/saved-state.js'
 import type { Snapshot } from '../model/snapshot.js'
 import type { Hypervisor } from '../plan/hypervisor.js'
 import type { MachineHost } from '../plan/machine-host.js'
@@ -21,6 +22,7 @@ const usable: { readonly [V in Hypervisor['via']]: ReadonlyArray<GuestState> } =
   qmp: ['running', 'paused'],
   libvirt: ['running', 'paused', 'shut-off'],
   'qemu-img': ['shut-off'],
+  'storage-daemon': ['shut-off'],
 }
 
 /** Refuses a way that cannot be used in the state of the machine. */
@@ -66,11 +68,16 @@ export const machineJobGuard = ({ jobs }: MachineHost, disks: Iterable<string>):
   return undefined
 }
 
-/** Refuses to change the chains of a machine that libvirt would resume on the old ones. */
-export const savedGuard = (machine: Machine, host: MachineHost): MachineRefusal | undefined =>
-  host.via === 'libvirt' && machine.state === 'shut-off' && host.managedSave === 'present'
-    ? refuseMachine({ _tag: 'ManagedSavePresent', domain: machine.name })
+/** Refuses a machine that libvirt would resume at its next start, from a state of which nobody says what it pins, or that fits no more. */
+export const savedGuard = (machine: Machine, host: MachineHost): MachineRefusal | undefined => {
+  const managed = managedIn(machine.saved)
+  const present = managed === undefined ? host.managedSave === 'present' : managed.disks === 'written since'
+  return host.via === 'libvirt' && machine.state === 'shut-off' && present
+    ? refuseMachine({ _tag: 'ManagedSavePresent', domain: machine.name }, [
+        { _tag: 'DropState', place: { kind: 'managed' } },
+      ])
     : undefined
+}
 
 /**
  * Refuses to write under a snapshot that stays and that no image is known to hold any more: where somebody has shortened a

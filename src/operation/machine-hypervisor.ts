@@ -1,5 +1,6 @@
 import type { Machine } from '../model/machine.js'
 import { sourcesOfDomain } from '../model/record.js'
+import { managedIn } from '../model/saved-state.js'
 import { childOf } from '../model/xml.js'
 import type { XmlElement } from '../model/xml.js'
 import type { Definition, Domain, Hypervisor, QemuImgHypervisor } from '../plan/hypervisor.js'
@@ -29,7 +30,9 @@ const diskElement = (domain: XmlElement | undefined, disk: string): XmlElement |
 const definitionOf = (machine: Machine, host: MachineHost, disk: string): Definition | undefined => {
   const element = diskElement(machine.definitions?.persistent, disk)
   if (element === undefined) return undefined
-  const saved = host.managedSave === undefined ? {} : { managedSave: host.managedSave }
+  // What a state that is known pins is asked of the whole plan.
+  const managedSave = managedIn(machine.saved) === undefined ? host.managedSave : 'none'
+  const saved = managedSave === undefined ? {} : { managedSave }
   return { domain: machine.name, disk: element, ...saved }
 }
 
@@ -44,10 +47,14 @@ const common = (machine: Machine, host: MachineHost, disk: string) => {
   }
 }
 
+/** Each disk has a daemon of its own: the disks need not wait for each other. */
+const socketOf = ({ socket }: MachineHost, disk: string): string => (socket === undefined ? '' : `${socket}.${disk}`)
+
 /** Who executes work on one disk of a machine: libvirt has no calls for chains of a guest that is shut off, qemu-img does. */
 export const hypervisorOf = (machine: Machine, host: MachineHost, disk: string): Hypervisor => {
   const of = common(machine, host, disk)
   if (host.via === 'qmp') return { ...of, via: 'qmp' }
+  if (host.via === 'storage-daemon') return { ...of, via: 'storage-daemon', socket: socketOf(host, disk) }
   if (host.via === 'libvirt' && machine.state !== 'shut-off')
     return { ...of, via: 'libvirt', domain: domainOf(machine, disk) }
   const definition = host.via === 'libvirt' ? definitionOf(machine, host, disk) : undefined

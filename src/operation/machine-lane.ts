@@ -58,8 +58,8 @@ export const diskPart = ({ before, after, contents, fates }: DiskPart): DiskPart
   fates,
 })
 
-/** The step of a plan that sees its chain as it shall be: from there on what has moved is in its new place. */
-const seenAt = (plan: Plan): number => plan.steps.findIndex(({ until }) => until?._tag === 'ChainIs')
+/** The last step of a plan that sees its chain as it shall be: from there on what has moved is in its new place. */
+const seenAt = (plan: Plan): number => plan.steps.findLastIndex(({ until }) => until?._tag === 'ChainIs')
 
 const movesOfOutcomes = (plan: Plan): ReadonlyArray<Move> =>
   plan.points

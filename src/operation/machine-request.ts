@@ -1,5 +1,6 @@
+import type { SavedPlace } from '../model/saved-state.js'
 import type { AcceptableTag } from '../plan/refusal.js'
-import type { CommitRequest, NewImage, PullRequest } from './request.js'
+import type { CommitRequest, NewImage, PullRequest, RenameRequest } from './request.js'
 
 /**
  * What becomes of one disk when a snapshot is taken.
@@ -48,6 +49,9 @@ export interface TakeRequest {
  * - `untied`: what becomes of images above the ones that go where they hold no point in time and the guest does not read them, such
  *   as what a revert has left: `keep`, the default, with all that they show, or `remove`.
  * - `memory`: whether the files of the guest's memory are removed (the default) or kept.
+ * - `short`: as in a {@link CommitRequest}, for the commits that are made with qemu-img.
+ * - `saved`: what becomes of a saved state that pins what changes: `refuse` (the default) leaves everything as it is; `repoint` has libvirt
+ *   write it anew on the disks of afterwards, which read the same.
  *
  * @since 0.2.0
  */
@@ -58,6 +62,8 @@ export interface DeleteRequest {
   readonly leftovers?: 'remove' | 'keep'
   readonly untied?: 'keep' | 'remove'
   readonly memory?: 'remove' | 'keep'
+  readonly short?: 'refuse' | 'grow'
+  readonly saved?: 'refuse' | 'repoint'
   readonly accept?: ReadonlyArray<AcceptableTag>
 }
 
@@ -98,12 +104,61 @@ export interface ForgetRequest {
 }
 
 /**
- * A commit or pull on a disk of a machine with snapshots. `metadata` says what becomes of the records: `refuse`, the default, where a
- * snapshot would name a file that goes or that shows something else; `carry` mends the records that can be, and forgets
- * none.
+ * Another path for the file of an image of a disk, as in a {@link RenameRequest}. `reserved` are paths that may not be used though
+ * nothing is there.
  *
  * @since 0.2.0
  */
-export type ChainRequest = { readonly disk: string; readonly metadata?: 'carry' | 'refuse' } & (
-  { readonly commit: CommitRequest } | { readonly pull: PullRequest }
-)
+export interface RenameImageRequest extends Omit<RenameRequest, 'points'> {
+  readonly disk: string
+  readonly reserved?: ReadonlyArray<string>
+}
+
+/**
+ * A commit or pull on a disk of a machine with snapshots. `metadata` says what becomes of the records: `refuse`, the default, where a
+ * snapshot would name a file that goes or that shows something else; `carry` mends the records that can be, and forgets
+ * none. `saved` is that of a {@link DeleteRequest}.
+ *
+ * @since 0.2.0
+ */
+export type ChainRequest = {
+  readonly disk: string
+  readonly metadata?: 'carry' | 'refuse'
+  readonly saved?: 'refuse' | 'repoint'
+} & ({ readonly commit: CommitRequest } | { readonly pull: PullRequest })
+
+/**
+ * The guest's memory, to be saved, which shuts the guest off.
+ *
+ * - `to`: where libvirt keeps it for the next start, or a new file.
+ * - `guest`: what it shall do once it is restored; `as now`, the default, has it go on as it is.
+ * - `cache`: `bypass` keeps the file out of the host's page cache; `use` is the default.
+ * - `reserved`: paths that may not be used though nothing is there.
+ *
+ * @since 0.2.0
+ */
+export interface SaveRequest {
+  readonly to: SavedPlace
+  readonly guest?: 'as now' | 'running' | 'paused'
+  readonly cache?: 'use' | 'bypass'
+  readonly reserved?: ReadonlyArray<string>
+}
+
+/**
+ * A saved state, to be restored. `guest`: what it does then; `as saved` is the default.
+ *
+ * @since 0.2.0
+ */
+export interface RestoreRequest {
+  readonly from: SavedPlace
+  readonly guest?: 'as saved' | 'running' | 'paused'
+}
+
+/**
+ * A saved state that nobody needs any more.
+ *
+ * @since 0.2.0
+ */
+export interface DropRequest {
+  readonly place: SavedPlace
+}

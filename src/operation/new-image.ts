@@ -127,7 +127,8 @@ const headerGuard: PlaceGuard = (place) => {
 }
 
 const nodeGuard: PlaceGuard = ({ chain, hypervisor, wanted }) => {
-  if (hypervisor.via !== 'qmp' || wanted.nodes === undefined) return undefined
+  const named = hypervisor.via === 'qmp' || hypervisor.via === 'storage-daemon'
+  if (!named || wanted.nodes === undefined) return undefined
   const { format, storage } = wanted.nodes
   const taken = takenNodes(chain)
   for (const node of [format, storage]) {

@@ -12,6 +12,7 @@ import { refuseMachine } from '../plan/machine-refusal.js'
 import type { Loss, MachineRefusal } from '../plan/machine-refusal.js'
 import { refuse } from '../plan/refusal.js'
 import { machineOpenGuard } from './open-guard.js'
+import { savedStatesGuard } from './saved-guard.js'
 
 /** Where a snapshot has a disk whose target is the machine's no more: by its record, else by the name of the image. */
 const placesOfTarget = ({ recorded, disks }: Snapshot, target: string): ReadonlyArray<string> => {
@@ -37,7 +38,7 @@ const harmed = ({ before, contents: [change], fates }: DiskPart): ReadonlyArray<
   Array.from(before.images.values()).flatMap(({ name, location }) => {
     const is = (fate: Fate): boolean => fates.get(name)?.includes(fate) === true
     const pulled = change?.image === name && change.span.at(-1) === name
-    const changed = is('removed') || is('invalid') || (is('written') && !pulled)
+    const changed = is('removed') || is('renamed') || is('invalid') || (is('written') && !pulled)
     return changed
       ? [{ snapshot: undefined, disk: before.disk, image: name, place: normalPath(locationString(location)) }]
       : []
@@ -91,7 +92,7 @@ const startGuard = ({ parts, via, after: { definitions } }: MachinePlan): Machin
   const sources = sourcesOfDomain(definitions?.persistent)
   for (const { before, fates } of parts)
     for (const { name, location } of before.images.values()) {
-      if (fates.get(name)?.includes('removed') !== true) continue
+      if (fates.get(name)?.some((fate) => fate === 'removed' || fate === 'renamed') !== true) continue
       const place = normalPath(locationString(location))
       for (const [target, { path, below }] of sources) {
         const named = [path, ...below.map((image) => image.path)]
@@ -109,4 +110,8 @@ const startGuard = ({ parts, via, after: { definitions } }: MachinePlan): Machin
 
 /** What is asked of every plan when it is made: of disks and definitions that are not those of the chains, and who has what open. */
 export const outsideGuard = (plan: MachinePlan, host: MachineHost): MachineRefusal | undefined =>
-  goneDiskGuard(plan) ?? startGuard(plan) ?? broughtBackGuard(plan) ?? machineOpenGuard(plan, host)
+  goneDiskGuard(plan) ??
+  startGuard(plan) ??
+  broughtBackGuard(plan) ??
+  savedStatesGuard(plan) ??
+  machineOpenGuard(plan, host)

@@ -6,7 +6,8 @@ import type { Image } from '../model/image.js'
 import { refuse } from '../plan/refusal.js'
 import { reachOf } from './backing-string.js'
 import type { Guard } from './guard.js'
-import { addressGuard, capabilityGuard, guestStateGuard, jobGuard, xmlGuard } from './guard-host.js'
+import { addressGuard, capabilityGuard, daemonFeature, flushFeature } from './guard-host.js'
+import { guestStateGuard, jobGuard, xmlGuard } from './guard-host.js'
 import {
   definitionGuard,
   filterGuard,
@@ -29,7 +30,10 @@ export const pullFeatures = (job: PullJob): ReadonlyArray<Feature> => {
   const { chain, hypervisor, into, base } = job
   if (hypervisor.via === 'qemu-img') return []
   const intermediate: ReadonlyArray<Feature> = isActive(job) ? [] : ['qemu-intermediate-stream']
-  if (hypervisor.via === 'qmp') return ['qemu-block-stream', ...intermediate, 'qemu-job-finalize']
+  if (hypervisor.via === 'qmp' || hypervisor.via === 'storage-daemon') {
+    const flushed: ReadonlyArray<Feature> = pulledUp(job).length === 0 ? [] : flushFeature(hypervisor)
+    return [...daemonFeature(hypervisor), ...flushed, 'qemu-block-stream', ...intermediate, 'qemu-job-finalize']
+  }
   if (base === undefined) return ['qemu-block-stream', 'libvirt-block-pull']
   const relative: ReadonlyArray<Feature> =
     reachOf(chain, into, base).relative === 'all the way' ? ['libvirt-relative'] : []

@@ -9,6 +9,8 @@ import type { Refusal } from '../plan/refusal.js'
 import {
   assumptionsOf,
   bitmapAssumptions,
+  closedImages,
+  isOffline,
   killAssumptions,
   savedAssumption,
   snapshotAssumptions,
@@ -17,10 +19,12 @@ import {
 import { libvirtPull } from './dialect/libvirt-pull.js'
 import { qemuImgPull } from './dialect/qemu-img-pull.js'
 import { qmpPull } from './dialect/qmp-pull.js'
+import { storageDaemonPull } from './dialect/storage-daemon-pull.js'
 import { fatesOf, removedMarks } from './fates.js'
 import type { Mark } from './fates.js'
 import { guarded } from './guard.js'
 import { openGuard } from './open-guard.js'
+import { throughDaemon } from './storage-daemon.js'
 import { pointOutcomes } from './points.js'
 import { pullFeatures, pullGuards } from './pull-guard.js'
 import { pulledUp, resolvePull } from './pull-job.js'
@@ -48,18 +52,20 @@ const stepsOf = (outcome: PullOutcome): Plan['steps'] => {
       return libvirtPull(outcome, hypervisor)
     case 'qemu-img':
       return qemuImgPull(outcome, hypervisor)
+    case 'storage-daemon':
+      return storageDaemonPull(outcome, hypervisor)
   }
 }
 
 const assumesOf = ({ job, dropped, after }: PullOutcome, steps: Plan['steps']): Plan['assumes'] => {
   const { chain, hypervisor, into, span } = job
-  const offline = hypervisor.via === 'qemu-img'
+  const offline = isOffline(hypervisor)
   return [
     ...assumptionsOf({
       chain,
       claimed: job.request.leftovers === 'remove' ? dropped : [],
-      reopened: offline ? [] : [into],
-      closed: offline ? [into] : [],
+      reopened: hypervisor.via === 'qemu-img' ? [] : [into],
+      closed: offline ? closedImages(job, [into]) : [],
       links: span,
     }),
     ...(hypervisor.via === 'libvirt' ? killAssumptions([into]) : []),
@@ -115,7 +121,11 @@ export const planPull = (job: PullJob): E.Either<Refusal, Plan> =>
  * `FilterAbove`, `NodeNameInvalid`, `GuestStateWrong` (a paused guest through libvirt), `PointUnknown`,
  * `BackingStringTooLong`, `ImageOpen`.
  *
- * Source: QMP `block-stream`, libvirt `virDomainBlockPull` and `virDomainBlockRebase`, `qemu-img rebase`.
+ * Through a storage daemon there come first: `GuestStateWrong`, `CapabilityMissing`, `NotThisWay` (its socket), `PathNotAbsolute`,
+ * `LocationNotAddressable`, `NotThisWay` (an encrypted image).
+ *
+ * Source: QMP `block-stream`, libvirt `virDomainBlockPull` and `virDomainBlockRebase`, `qemu-img rebase`; `qemu-storage-daemon` with the
+ * QMP commands.
  *
  * @example
  * import { capabilitiesOfVersions, parseChain, pull } from 'backing-chain'
@@ -129,9 +139,11 @@ export const planPull = (job: PullJob): E.Either<Refusal, Plan> =>
  * @since 0.1.0
  */
 export const pull = (chain: Chain, request: PullRequest, hypervisor: Hypervisor): E.Either<Refusal, Plan> =>
-  pipe(
-    resolvePull(chain, request, hypervisor),
-    E.flatMap(guarded(pullGuards)),
-    E.flatMap(planPull),
-    E.flatMap(openGuard(hypervisor)),
+  throughDaemon(chain, hypervisor, (opened) =>
+    pipe(
+      resolvePull(opened, request, hypervisor),
+      E.flatMap(guarded(pullGuards)),
+      E.flatMap(planPull),
+      E.flatMap(openGuard(hypervisor)),
+    ),
   )

@@ -63,6 +63,7 @@ const observe = (hypervisor: Hypervisor, after: Chain): Step => {
     case 'libvirt':
       return observeLibvirt(hypervisor, after)
     case 'qemu-img':
+    case 'storage-daemon':
       return observeQemuImg(after)
   }
 }

@@ -30,7 +30,8 @@ export type End = 'pivot' | 'keep'
 
 /**
  * A commit of `top`, and of everything between, down into `base`; the lowest image where `base` is left out. `end` is
- * needed exactly where `top` is the active image.
+ * needed exactly where `top` is the active image. `short` says what to do where an overlay would show old data of the base beyond
+ * the end of a shorter `top`: `refuse`, the default, or, through qemu-img, `grow` the top first.
  *
  * @since 0.1.0
  */
@@ -38,6 +39,7 @@ export interface CommitRequest extends CommonRequest {
   readonly top: string
   readonly base?: string
   readonly end?: End
+  readonly short?: 'refuse' | 'grow'
 }
 
 /**
@@ -101,4 +103,20 @@ export interface CopyRequest extends CommonRequest {
   readonly depth: 'full' | 'shallow'
   readonly onto?: string
   readonly end: End
+}
+
+/**
+ * Another path for the file of an image, and, where that is asked, another name for it in the chain.
+ *
+ * - `to`: the new path, absolute, in the same file system.
+ * - `name`: what the chain calls the image afterwards; as now where left out.
+ * - `found`: what the caller saw at the new path.
+ *
+ * @since 0.2.0
+ */
+export interface RenameRequest extends Pick<CommonRequest, 'points'> {
+  readonly image: string
+  readonly to: string
+  readonly name?: string
+  readonly found?: 'nothing' | 'something'
 }

@@ -37,7 +37,7 @@ const assumptionsOfDisk = (
       chain: before,
       claimed: [...new Set([...going, ...written, ...(active?.first === undefined ? [] : [old])])],
       reopened: [],
-      closed: unmanaged && partOf(one).length > 0 ? [old] : [],
+      closed: unmanaged && job.host.via !== 'qmp' && partOf(one).length > 0 ? [old] : [],
       links: active === undefined ? [] : (path(before, active.held.image.name) ?? []),
     }),
     ...bitmapAssumptions(active === undefined ? [] : [old]),
@@ -56,7 +56,13 @@ export const assumptionsOfRevert = (
   const domain = machine.name
   return [
     ...(unseen ? [{ _tag: 'NoManagedSave', domain } as const] : []),
-    ...(job.guest === 'shut-off' ? [] : [{ _tag: 'Starts', domain } as const]),
+    ...(job.guest === 'shut-off' || host.via === 'qmp' ? [] : [{ _tag: 'Starts', domain } as const]),
+    ...(host.via === 'qmp'
+      ? [{ _tag: 'NoOtherDisks' } as const, { _tag: 'SameDevices', snapshot: snapshot.name } as const]
+      : []),
+    ...(job.inside.length === 0
+      ? []
+      : [{ _tag: 'SizesAsTaken', snapshot: snapshot.name, disks: job.inside.map(({ chain }) => chain.disk) } as const]),
     ...(detached.length === 0 ? [] : [{ _tag: 'DiskGone', snapshot: snapshot.name, disks: detached } as const]),
     ...job.deleted.flatMap(({ name, memory }): ReadonlyArray<MachineAssumption> =>
       memory._tag === 'External' ? [{ _tag: 'MemoryFile', snapshot: name, path: memory.path }] : [],

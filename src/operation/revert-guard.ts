@@ -5,6 +5,7 @@ import { activeImage, overlaysOf } from '../model/chain-query.js'
 import { normalPath, placeOf } from '../model/header.js'
 import { knownReaders } from '../model/image.js'
 import { recordedSources, sourcesOfDomain } from '../model/record.js'
+import { managedIn } from '../model/saved-state.js'
 import { frozenIn, imageOfDisk } from '../model/snapshot.js'
 import type { Snapshot } from '../model/snapshot.js'
 import type { XmlElement } from '../model/xml.js'
@@ -14,7 +15,8 @@ import { refuse } from '../plan/refusal.js'
 import { isHalfDeleted } from './deletion-mark.js'
 import { definitionGuard as unmendableGuard } from './guard-live.js'
 import { featureGuard, machineJobGuard, viaGuard } from './machine-guard.js'
-import { howToRevert, loadsMemory, offlineHypervisor } from './revert-job.js'
+import { rootGuard } from './inside-live.js'
+import { howToRevert, loadsLive, loadsMemory, memoryDisk, offlineHypervisor } from './revert-job.js'
 import type { HeldDisk, RevertJob } from './revert-job.js'
 
 /** A reason against a revert, or nothing. */
@@ -23,30 +25,38 @@ export type RevertGuard = (job: RevertJob) => MachineRefusal | undefined
 const offline = [{ _tag: 'Via', via: 'qemu-img', guest: ['shut-off'] }] as const
 const managed = [{ _tag: 'Via', via: 'libvirt', guest: ['running', 'paused', 'shut-off'] }] as const
 
-/** Refuses a monitor, which cannot have its guest read something older, and command lines under a guest that runs. */
-const stateGuard: RevertGuard = ({ machine, host }) => {
+/** Refuses a monitor, which brings no disk back without its memory, and command lines under a guest that runs. */
+const stateGuard: RevertGuard = (job) => {
+  const { machine, host } = job
   const { via } = host
   const { state: guest } = machine
-  const off = guest === 'shut-off'
-  if (via === 'libvirt' || (via === 'qemu-img' && off)) return viaGuard(machine, host)
-  return off
+  return via === 'libvirt' || guest === 'shut-off' || loadsLive(job)
     ? viaGuard(machine, host)
     : refuseMachine({ _tag: 'GuestStateWrong', via, guest, needs: ['shut-off'] }, offline)
 }
 
 /** Refuses what qemu-img cannot do: start a guest, or tell libvirt. */
 const reachGuard: RevertGuard = ({ host, guest, request }) => {
-  if (host.via !== 'qemu-img') return undefined
   const { via } = host
+  if (via === 'storage-daemon')
+    return refuseMachine(
+      { _tag: 'NotThisWay', via, why: 'a revert makes a new image, and needs no block job' },
+      offline,
+    )
+  if (via === 'libvirt') return undefined
   if (request.how === 'libvirt')
     return refuseMachine({ _tag: 'NotThisWay', via, why: 'this is done without libvirt' }, managed)
   if (request.definition === 'as taken')
-    return refuseMachine({ _tag: 'NotThisWay', via, why: 'qemu-img knows of no definition of the guest' }, managed)
+    return refuseMachine({ _tag: 'NotThisWay', via, why: 'only libvirt knows of a definition of the guest' }, managed)
   const why = "qemu-img starts no guest; say guest: 'shut-off', and start it afterwards"
-  return guest === 'shut-off' ? undefined : refuseMachine({ _tag: 'NotThisWay', via, why }, managed)
+  return guest === 'shut-off' || via === 'qmp' ? undefined : refuseMachine({ _tag: 'NotThisWay', via, why }, managed)
 }
 
+const removalFeatures = ({ deleted }: RevertJob): ReadonlyArray<Feature> =>
+  deleted.length === 0 ? [] : ['qemu-delete-internal-snapshot']
+
 const features = (job: RevertJob): ReadonlyArray<Feature> => {
+  if (loadsLive(job)) return ['qemu-load-snapshot', 'qemu-blockdev', ...removalFeatures(job)]
   if (job.host.via !== 'libvirt') return []
   if (howToRevert(job) === 'by hand') return ['libvirt-redefine']
   return job.outside.length > 0 || job.snapshot.memory._tag === 'External' ? ['libvirt-revert-external'] : []
@@ -84,8 +94,10 @@ const goneGuard: RevertGuard = (job) => {
  * loaded a snapshot's memory over it.
  */
 const savedGuard: RevertGuard = ({ machine, host }) =>
-  host.via === 'libvirt' && host.managedSave === 'present'
-    ? refuseMachine({ _tag: 'ManagedSavePresent', domain: machine.name })
+  host.via === 'libvirt' && (host.managedSave === 'present' || managedIn(machine.saved) !== undefined)
+    ? refuseMachine({ _tag: 'ManagedSavePresent', domain: machine.name }, [
+        { _tag: 'DropState', place: { kind: 'managed' } },
+      ])
     : undefined
 
 /** Refuses names of new images for disks that get none. */
@@ -98,7 +110,7 @@ const askedGuard: RevertGuard = ({ request, outside }) => {
 
 /** Refuses to load memory by hand. */
 const memoryGuard: RevertGuard = (job) => {
-  if (howToRevert(job) === 'libvirt' || !loadsMemory(job)) return undefined
+  if (howToRevert(job) === 'libvirt' || !loadsMemory(job) || loadsLive(job)) return undefined
   const why = "a guest's memory is loaded by libvirt itself only; with guest: 'shut-off' its disks go back alone"
   return refuseMachine({ _tag: 'NotThisWay', via: job.host.via, why }, [{ _tag: 'How', how: 'libvirt' }])
 }
@@ -182,7 +194,11 @@ const insideGuard: RevertGuard = (job) => {
     if (shared !== undefined) return refuseMachine({ _tag: 'DiskRefused', disk, refusal: shared })
     const why = 'QEMU loads no internal snapshot into an image that has dirty bitmaps'
     if (image.bitmaps.length > 0)
-      return refuseMachine({ _tag: 'DiskRefused', disk, refusal: refuse({ _tag: 'NotThisWay', via: 'qemu-img', why }) })
+      return refuseMachine({
+        _tag: 'DiskRefused',
+        disk,
+        refusal: refuse({ _tag: 'NotThisWay', via: job.host.via === 'qmp' ? 'qmp' : 'qemu-img', why }),
+      })
     const overwritten = 'an internal snapshot is loaded over what the image shows now'
     if (job.request.present !== 'discard' && isNonEmpty(lost))
       return refuseMachine({ _tag: 'PointsLost', lost, why: overwritten }, [{ _tag: 'TakeFirst' }])
@@ -210,7 +226,7 @@ export const commonGuards: ReadonlyArray<RevertGuard> = [
   stateGuard,
   reachGuard,
   (job) => featureGuard(job.host, features(job)),
-  ({ host, machine }) => machineJobGuard(host, machine.disks.keys()),
+  ({ host, machine }) => machineJobGuard(host, new Set([...machine.disks.keys(), ...(host.jobs?.keys() ?? [])])),
   savedGuard,
   goneGuard,
   askedGuard,
@@ -218,5 +234,23 @@ export const commonGuards: ReadonlyArray<RevertGuard> = [
   ambiguousGuard,
 ]
 
+/**
+ * Refuses to have a running QEMU load memory where it is not with every disk of the guest, each as the root of its device: QEMU does not
+ * mind a disk that is left out, and has loaded some disks when it finds that it cannot load another.
+ */
+const liveGuard: RevertGuard = (job) => {
+  if (!loadsLive(job)) return undefined
+  const { snapshot, inside, machine } = job
+  const left = Array.from(machine.disks.keys()).filter((disk) => !inside.some(({ chain }) => chain.disk === disk))
+  if (isNonEmpty(left))
+    return refuseMachine({ _tag: 'PointGone', snapshot: snapshot.name, disks: left, why: 'left out' })
+  for (const { chain, image } of inside) {
+    const refusal = image.name === chain.active ? rootGuard(chain, image) : undefined
+    if (refusal !== undefined) return refuseMachine({ _tag: 'DiskRefused', disk: chain.disk, refusal })
+  }
+  const why = 'several disks have the memory of it inside'
+  return memoryDisk(job) === undefined ? refuseMachine({ _tag: 'NotThisWay', via: 'qmp', why }, offline) : undefined
+}
+
 /** What is asked of a revert by hand besides. */
-export const handGuards: ReadonlyArray<RevertGuard> = [recordGuard, definitionGuard, insideGuard]
+export const handGuards: ReadonlyArray<RevertGuard> = [recordGuard, definitionGuard, liveGuard, insideGuard]

@@ -80,11 +80,23 @@ export const revertJob = ({ machine, request, host }: Asked): RevertJob | undefi
 export const loadsMemory = ({ snapshot, guest }: Pick<RevertJob, 'snapshot' | 'guest'>): boolean =>
   snapshot.memory._tag !== 'None' && guest !== 'shut-off'
 
-/** By hand, except where only libvirt can: QEMU loads a guest's memory when it starts. */
+/** True where a running QEMU loads the memory from inside its images. */
+export const loadsLive = ({ host, snapshot, guest }: Pick<RevertJob, 'host' | 'snapshot' | 'guest'>): boolean =>
+  host.via === 'qmp' && snapshot.memory._tag === 'Internal' && guest !== 'shut-off'
+
+/** By hand, except where libvirt has to load a guest's memory. */
 export const howToRevert = (job: RevertJob): 'libvirt' | 'by hand' => {
   const { how = 'auto' } = job.request
   if (how !== 'auto') return how
-  return loadsMemory(job) ? 'libvirt' : 'by hand'
+  return loadsMemory(job) && !loadsLive(job) ? 'libvirt' : 'by hand'
+}
+
+/** The disk whose image has the memory inside: the one that says so, or the first where nobody has looked; nothing where several do. */
+export const memoryDisk = ({ inside, snapshot }: Pick<RevertJob, 'inside' | 'snapshot'>): Chain | undefined => {
+  const having = inside.filter(({ image }) =>
+    image.internalSnapshots.some(({ name, vmStateBytes }) => name === snapshot.name && vmStateBytes > 0),
+  )
+  return having.length > 1 ? undefined : (having[0] ?? inside[0])?.chain
 }
 
 /** Whoever works on the images of a disk while the guest is off. */

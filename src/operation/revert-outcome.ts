@@ -57,9 +57,10 @@ const settleDisk = (job: RevertJob, before: Chain, actives: ReadonlyArray<NewAct
   const left = withoutGoing(overlaid, { images: going, snapshots: [] })
   const snapshots = goingSnapshots(job, left)
   const inside = job.inside.find(({ chain }) => chain.disk === before.disk)?.image
+  const after = withoutGoing(left, { images: [], snapshots })
   return {
     before,
-    after: withoutNodes(withoutGoing(left, { images: [], snapshots })),
+    after: job.host.via === 'qmp' ? after : withoutNodes(after),
     active,
     inside,
     going,

@@ -8,8 +8,11 @@ import { refuseMachine } from '../plan/machine-refusal.js'
 import type { MachineRefusal } from '../plan/machine-refusal.js'
 import { libvirtRevert } from './dialect/libvirt-revert.js'
 import { memoryFiles, qemuImgRevert } from './dialect/qemu-img-revert.js'
+import { dismissAlways } from './dialect/qmp-memory.js'
+import { qmpRevert } from './dialect/qmp-revert.js'
 import { outsideGuard } from './outside-guard.js'
 import { assemble } from './machine-lane.js'
+import type { Draft } from './machine-lane.js'
 import type { RevertRequest } from './machine-request.js'
 import { assumptionsOfRevert } from './revert-assumption.js'
 import { goingGuard } from './revert-going-guard.js'
@@ -30,9 +33,15 @@ const firstAgainst = (guards: ReadonlyArray<RevertGuard>, job: RevertJob): E.Eit
   return E.right(job)
 }
 
+const draftsOf = (outcome: RevertOutcome): ReadonlyArray<Draft> => {
+  const { via } = outcome.job.host
+  if (via === 'libvirt') return libvirtRevert(outcome)
+  return via === 'qmp' ? qmpRevert(outcome) : qemuImgRevert(outcome)
+}
+
 const planOf = (outcome: RevertOutcome): MachinePlan => {
   const { job, disks, after } = outcome
-  const drafts = job.host.via === 'libvirt' ? libvirtRevert(outcome) : qemuImgRevert(outcome)
+  const drafts = draftsOf(outcome)
   const steps = assemble(job.machine, drafts)
   return {
     operation: 'revert',
@@ -42,7 +51,7 @@ const planOf = (outcome: RevertOutcome): MachinePlan => {
     after,
     parts: disks.flatMap(partOf),
     steps,
-    finally: [],
+    finally: dismissAlways(drafts),
     consistency: undefined,
     unlinked: memoryFiles(outcome),
     requires: revertFeatures(job),
@@ -73,19 +82,23 @@ const byHand = (job: RevertJob): E.Either<MachineRefusal, MachinePlan> =>
  * that no image, header, record, definition, memory file or `reserved` path has. libvirt's record of the snapshot names the new
  * images afterwards: at its own next revert it unlinks what stands there.
  *
+ * Over QMP it is for snapshots with memory inside: the running QEMU loads memory and disks at once, over what they show now
+ * (`present: 'discard'`). Where that fails the guest is left stopped in the status `restore-vm`, and some disks may be back already.
+ *
  * Through libvirt's own function, with `how: 'libvirt'` or where the guest's memory has to be loaded, it is what libvirt 11.3 does, where
  * that is what was asked for.
  *
  * Refuses, in this order: `SnapshotNotFound`, `GuestStateWrong`, `NotThisWay` (of the way, or its reach), `CapabilityMissing`,
  * `JobActive`, `ManagedSavePresent`, `PointGone` (lost too where libvirt has begun to delete the snapshot and not ended),
  * `NothingSelected`, `DiskNotFound`, `NotThisWay` (memory by hand), `DiskRefused` (an internal snapshot whose name is the id of
- * another one). By hand `RecordMissing`, `NotThisWay` and `DiskRefused` (the definition), `PointsLost` and `DiskRefused` (internal
+ * another one). By hand `RecordMissing`, `NotThisWay` and `DiskRefused` (the definition), through a monitor `PointGone` (a disk
+ * is left out), `DiskRefused` (not the root of its disk) and `NotThisWay`, `PointsLost` and `DiskRefused` (internal
  * snapshots), and for one disk after the other `DiskRefused`, `PointsLost` (in place), `PathTaken`; then `DiskRefused` (removals, also of one of several internal snapshots of a name),
  * `PointGone` (a snapshot that stays is lost, and what goes may hold it), `NotThisWay` (memory with a relative path).
  * Through libvirt's own function `NotThisWay`, `LibvirtRefuses`, `LibvirtDiffers`, `LibvirtLoses`. At last `PointsLost` (an image
- * that a snapshot has for a disk that the machine no longer has, or that the definition of then would have the guest write).
+ * that a snapshot has for a disk that the machine no longer has, or that the definition of then would have the guest write), `StateSaved`.
  *
- * Source: `qemu-img create`, `snapshot -a`; libvirt `virDomainDestroyFlags`, `virDomainDefineXMLFlags`,
+ * Source: `qemu-img create`, `snapshot -a`; QMP `snapshot-load` (6.0); libvirt `virDomainDestroyFlags`, `virDomainDefineXMLFlags`,
  * `virDomainSnapshotCreateXML` with REDEFINE and CURRENT, `virDomainRevertToSnapshot` (external since 9.9.0).
  *
  * @example

@@ -5,6 +5,7 @@ import { isSnapshotName } from '../model/snapshot.js'
 import { refuseMachine } from '../plan/machine-refusal.js'
 import type { MachineAlternative, MachineRefusal } from '../plan/machine-refusal.js'
 import { jobGuard } from './guard-host.js'
+import { isLikeId } from './inside-live.js'
 import { featureGuard, savedGuard, stateGuard as usableGuard } from './machine-guard.js'
 import { hypervisorOf } from './machine-hypervisor.js'
 import { disksTaken, requiredInside } from './take-job.js'
@@ -24,6 +25,8 @@ const nameGuard: TakeGuard = ({ machine, request, disks }) => {
     const chain = machine.disks.get(disk)
     return chain !== undefined && activeImage(chain).internalSnapshots.some(({ name }) => name === snapshot)
   })
+  if (isLikeId(snapshot) && disksTaken({ disks }, 'internal').length > 0)
+    return refuseMachine({ _tag: 'SnapshotNameWrong', snapshot, why: 'digits' })
   const known = request.metadata !== 'none' && machine.snapshots.has(snapshot)
   return known || inside ? refuseMachine({ _tag: 'SnapshotNameWrong', snapshot, why: 'taken' }, instead) : undefined
 }
@@ -50,6 +53,9 @@ const kindGuard: TakeGuard = (job) => {
     return mixed('the memory is in a file of its own, and disks are inside their images')
   if (memory._tag === 'Internal' && inside.length === 0)
     return mixed('the memory is inside the image of an internal disk, and there is none')
+  const missing = memory._tag === 'Internal' ? disksTaken(job, 'external', 'manual', 'no')[0] : undefined
+  if (missing !== undefined && host.via === 'qmp')
+    return mixed(`QEMU minds no disk that is left out of a snapshot with memory, as ${missing} would be`)
   if (inside.length === 0 || host.via !== 'libvirt') return undefined
   const outside = disksTaken(job, 'external', 'manual')[0]
   if (outside !== undefined)
@@ -76,15 +82,21 @@ const stateGuard: TakeGuard = (job) => {
     : undefined
 }
 
+const qmpFeatures = (job: TakeJob): ReadonlyArray<Feature> => {
+  const { overlays, memory } = job
+  const needed: Array<Feature> = overlays.size > 0 ? ['qemu-blockdev-snapshot', 'qemu-blockdev'] : ['qemu-blockdev']
+  if (Array.from(overlays.values()).some((overlay) => overlay?.made !== 'before')) needed.push('qemu-blockdev-create')
+  if (disksTaken(job, 'internal').length > 0)
+    needed.push(memory._tag === 'None' ? 'qemu-internal-snapshot' : 'qemu-save-snapshot')
+  return needed
+}
+
 /** What the host has to have for a snapshot of this kind. */
 export const takeFeatures = (job: TakeJob): ReadonlyArray<Feature> => {
-  const { host, memory, overlays, freeze } = job
+  const { host, memory, freeze } = job
   const external = disksTaken(job, 'external').length > 0
   if (host.via === 'qemu-img') return []
-  if (host.via === 'qmp') {
-    const made = Array.from(overlays.values()).some((overlay) => overlay?.made !== 'before')
-    return ['qemu-blockdev-snapshot', 'qemu-blockdev', ...(made ? (['qemu-blockdev-create'] as const) : [])]
-  }
+  if (host.via === 'qmp') return qmpFeatures(job)
   return [
     ...(external ? (['libvirt-external-snapshot'] as const) : []),
     ...(memory._tag === 'External' ? (['libvirt-memory-snapshot'] as const) : []),
@@ -93,7 +105,10 @@ export const takeFeatures = (job: TakeJob): ReadonlyArray<Feature> => {
   ]
 }
 
-/** libvirt minds any job on a disk that is not left out, and where memory is kept on any disk at all. */
+/**
+ * libvirt minds any job on a disk that is not left out, and where memory is kept on any disk at all. QEMU saves nothing inside an image
+ * that it copies from; beside a pull 7.2 dies of it.
+ */
 const busyGuard: TakeGuard = (job) => {
   const { machine, host, memory } = job
   const minded =
@@ -101,7 +116,7 @@ const busyGuard: TakeGuard = (job) => {
   for (const disk of minded) {
     const chain = machine.disks.get(disk)
     const found = host.jobs?.get(disk)?.find((running) => {
-      if (host.via !== 'qmp' || chain === undefined) return true
+      if (host.via !== 'qmp' || chain === undefined || disksTaken(job, 'internal').length > 0) return true
       const one = { ...hypervisorOf(machine, host, disk), jobs: [running] }
       return jobGuard(one, { images: [activeImage(chain)], root: 'taken' }) !== undefined
     })

@@ -60,7 +60,7 @@ export const requiredInside = (machine: Machine): ReadonlySet<string> => {
 const freezeOf = ({ machine, request, host, disks, memory }: Omit<TakeJob, 'freeze'>): Freeze => {
   const { quiesce = 'no' } = request
   const useless = machine.state !== 'running' || memory._tag !== 'None'
-  if (quiesce === 'no' || useless || disksTaken({ disks }, 'external').length === 0) return 'none'
+  if (quiesce === 'no' || useless || disksTaken({ disks }, 'external', 'internal').length === 0) return 'none'
   if (quiesce === 'require') return host.via === 'libvirt' ? 'flag' : 'require'
   return host.agent === 'absent' || disksTaken({ disks }, 'manual').length > 0 ? 'none' : 'prefer'
 }

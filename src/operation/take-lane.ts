@@ -1,7 +1,7 @@
 import { activeImage } from '../model/chain-query.js'
 import type { PointPlace } from '../model/point-map.js'
 import type { Image } from '../model/image.js'
-import type { Cleanup } from '../plan/machine-plan.js'
+import type { Cleanup } from '../plan/plan.js'
 import type { Step } from '../plan/plan.js'
 import type { Draft, Move } from './machine-lane.js'
 import type { TakeJob } from './take-job.js'
@@ -31,6 +31,10 @@ export const placed = ({ request }: TakeJob, taken: TakenDisk): ReadonlyArray<Mo
   if (taken.mode === 'external') return [{ ...at, place: placeIn('frozen', activeImage(taken.overlay.plan.before)) }]
   return taken.mode === 'internal' ? [{ ...at, place: placeIn('inside', activeImage(taken.after)) }] : []
 }
+
+/** The disks of an outcome that are saved inside their images. */
+export const insideOf = ({ disks }: TakeOutcome): ReadonlyArray<Extract<TakenDisk, { readonly mode: 'internal' }>> =>
+  disks.flatMap((one) => (one.mode === 'internal' ? [one] : []))
 
 /** The snapshot of which there is a record once it has been taken, though nobody has looked where its disks are. */
 export const begun = ({ request }: TakeJob): ReadonlyArray<string> =>

@@ -15,6 +15,7 @@ import { fatesOf } from './fates.js'
 import { takenNodes } from './identifier.js'
 import { hypervisorOf } from './machine-hypervisor.js'
 import type { NewImage } from './request.js'
+import { disksTaken } from './take-job.js'
 import type { TakeJob } from './take-job.js'
 
 /** What the snapshot does to one disk. */
@@ -57,11 +58,14 @@ const overlaid = (job: TakeJob, chain: Chain, overlay: NewImage): E.Either<Refus
   )
 }
 
-/** QEMU counts the ids of internal snapshots up; how large the memory gets nobody can say before. */
-const withInside = (chain: Chain, name: string): Chain => {
+/** QEMU counts the ids of internal snapshots up. The memory is in the first disk; how large it gets nobody can say before. */
+const withInside = ({ request, memory, disks }: TakeJob, chain: Chain): Chain => {
+  const { name } = request
+  const isFirst = disksTaken({ disks }, 'internal')[0] === chain.disk
   const active = activeImage(chain)
   const ids = active.internalSnapshots.map(({ id }) => Number(id)).filter(Number.isInteger)
-  const added = { id: String(Math.max(0, ...ids) + 1), name, vmStateBytes: 0 }
+  const vmStateBytes = memory._tag === 'Internal' && isFirst ? 1 : 0
+  const added = { id: String(Math.max(0, ...ids) + 1), name, vmStateBytes }
   const image = { ...active, internalSnapshots: [...active.internalSnapshots, added] }
   return withImages(chain, new Map(chain.images).set(active.name, image))
 }
@@ -72,7 +76,7 @@ const takenDisk = (job: TakeJob, chain: Chain): E.Either<Refusal, TakenDisk> => 
   const overlay = job.overlays.get(disk)
   if (overlay !== undefined) return overlaid(job, chain, overlay)
   return mode === 'internal'
-    ? E.right({ mode, disk, before: chain, after: withInside(chain, job.request.name) })
+    ? E.right({ mode, disk, before: chain, after: withInside(job, chain) })
     : E.right({ mode: mode === 'manual' ? 'manual' : 'no', disk })
 }
 

@@ -47,6 +47,9 @@ const holders = (machine: Machine, reserved: ReadonlyArray<string>): ReadonlyArr
     ...Array.from(machine.snapshots.values()).flatMap(ofSnapshot),
     ...ofSources(sourcesOfDomain(live), 'the live definition'),
     ...ofSources(sourcesOfDomain(persistent), 'the persistent definition'),
+    ...machine.saved.flatMap(({ place }): ReadonlyArray<Holder> =>
+      place.kind === 'file' ? [[place.path, 'a saved state']] : [],
+    ),
     ...reserved.map((path): Holder => [path, 'reserved']),
   ]
 }
@@ -59,11 +62,16 @@ const wantedPaths = ({ overlays, memory }: TakeJob): ReadonlyArray<readonly [dis
   ...(memory._tag === 'External' ? [['memory', memory.path] as const] : []),
 ]
 
+/** Every path that is taken, and by what. */
+export const takenPaths = (machine: Machine, reserved: ReadonlyArray<string>): Map<string, string> => {
+  const taken = new Map<string, string>()
+  for (const [path, by] of holders(machine, reserved)) if (!taken.has(normalPath(path))) taken.set(normalPath(path), by)
+  return taken
+}
+
 /** Refuses a new file at a path that an image has, that something refers to, that is reserved, or that another new one gets. */
 export const pathGuard = (job: TakeJob): MachineRefusal | undefined => {
-  const taken = new Map<string, string>()
-  for (const [path, by] of holders(job.machine, job.request.reserved ?? []))
-    if (!taken.has(normalPath(path))) taken.set(normalPath(path), by)
+  const taken = takenPaths(job.machine, job.request.reserved ?? [])
   for (const [disk, path] of wantedPaths(job)) {
     const by = taken.get(normalPath(path))
     if (by !== undefined)

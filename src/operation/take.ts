@@ -2,12 +2,15 @@ import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 
 import type { Machine } from '../model/machine.js'
+import { managedIn } from '../model/saved-state.js'
 import type { MachineHost } from '../plan/machine-host.js'
 import type { MachineAssumption, MachinePlan, MachineStep } from '../plan/machine-plan.js'
 import type { MachineRefusal } from '../plan/machine-refusal.js'
 import { libvirtFreeze, libvirtTake } from './dialect/libvirt-take.js'
 import { qemuImgTake } from './dialect/qemu-img-take.js'
+import { dismissAlways } from './dialect/qmp-memory.js'
 import { agentFreeze, qmpTake } from './dialect/qmp-take.js'
+import { savedStatesGuard } from './saved-guard.js'
 import { recordsAssumption } from './machine-guard.js'
 import { assemble } from './machine-lane.js'
 import type { Draft } from './machine-lane.js'
@@ -40,21 +43,28 @@ const stepsOf = (outcome: TakeOutcome): Pick<MachinePlan, 'steps' | 'finally'> =
         return qmpTake(outcome)
       case 'qemu-img':
         return qemuImgTake(outcome)
+      case 'storage-daemon':
+        throw new Error('unreachable: refused')
     }
   })()
-  return { steps: assemble(machine, drafts), finally: thawAlways(outcome.job, freezing, drafts) }
+  return {
+    steps: assemble(machine, drafts),
+    finally: [...thawAlways(outcome.job, freezing, drafts), ...dismissAlways(drafts)],
+  }
 }
 
 /** What the plan relies on besides the disks' own: no saved state, nothing where the memory goes, nobody at the images. */
 const machineAssumptions = (job: TakeJob): ReadonlyArray<MachineAssumption> => {
   const { machine, host, memory } = job
   const off = machine.state === 'shut-off'
-  const saved = off && host.via === 'libvirt' && host.managedSave === undefined
+  const saved =
+    off && host.via === 'libvirt' && host.managedSave === undefined && managedIn(machine.saved) === undefined
   return [
     ...(saved ? [{ _tag: 'NoManagedSave' as const, domain: machine.name }] : []),
     ...(memory._tag === 'External'
       ? [{ _tag: 'OfDisk' as const, disk: 'memory', assumption: { _tag: 'NothingAt' as const, path: memory.path } }]
       : []),
+    ...(host.via === 'qmp' && memory._tag === 'Internal' ? [{ _tag: 'NoOtherDisks' as const }] : []),
     ...(off ? disksTaken(job, 'internal') : []).map((disk) => {
       const images = [machine.disks.get(disk)?.active ?? '']
       return { _tag: 'OfDisk' as const, disk, assumption: { _tag: 'Closed' as const, images } }
@@ -93,14 +103,16 @@ const planOf = (outcome: TakeOutcome): MachinePlan => {
  *
  * What the guest reads stays the same. The point in time is held by the images that were active, which are frozen; the
  * snapshot's parent is the current one, and it becomes the current one itself. File systems that are frozen are thawed
- * on every way out. With a `manual` disk a guest that ran is paused afterwards, for whoever saves that disk.
+ * on every way out. With a `manual` disk a guest that ran is paused afterwards, for whoever saves that disk. Memory that is kept
+ * inside takes every disk with it; QEMU stops the guest meanwhile by itself.
  *
  * Refuses, in this order: `SnapshotNameWrong`, `DiskNotFound`, `NothingSelected`, `KindsMixed`, `GuestStateWrong`,
- * `NotThisWay`, `CapabilityMissing`, `JobActive`, `ManagedSavePresent`, `AgentAbsent`, `PathTaken`, `DiskRefused` (what
- * `addOverlay` refuses of one disk; bitmaps of a shut-off libvirt domain; `ImageOpen`).
+ * `NotThisWay` (or `DiskRefused`: an image inside which a running QEMU cannot work), `CapabilityMissing`, `JobActive`, `ManagedSavePresent`, `AgentAbsent`, `PathTaken`, `DiskRefused` (what
+ * `addOverlay` refuses of one disk; bitmaps of a shut-off libvirt domain; `ImageOpen`), after `StateSaved`.
  *
  * Source: libvirt `virDomainSnapshotCreateXML` (11.3), `virDomainFSFreeze`, `virDomainFSThaw`; QMP `blockdev-create`,
- * `blockdev-add`, `transaction` with `blockdev-snapshot`; `guest-fsfreeze-freeze`, `guest-fsfreeze-thaw`; `qemu-img create`,
+ * `blockdev-add`, `transaction` with `blockdev-snapshot` and `blockdev-snapshot-internal-sync`, `snapshot-save` (6.0);
+ * `guest-fsfreeze-freeze`, `guest-fsfreeze-thaw`; `qemu-img create`,
  * `qemu-img snapshot -c`.
  *
  * @example
@@ -130,7 +142,7 @@ export const take = (
         takenDisks(job),
         E.map((disks) => planOf({ job, disks })),
         E.flatMap((plan) => {
-          const refused = machineOpenGuard(plan, host)
+          const refused = savedStatesGuard(plan) ?? machineOpenGuard(plan, host)
           return refused === undefined ? E.right(plan) : E.left(refused)
         }),
       ),

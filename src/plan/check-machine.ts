@@ -1,6 +1,7 @@
 import type { Call } from '../call/call.js'
 import type { Chain } from '../model/chain.js'
 import { normalPath } from '../model/header.js'
+import type { Image } from '../model/image.js'
 import { pointMap } from '../model/point-map.js'
 import type { PointMap } from '../model/point-map.js'
 import { recordedSources } from '../model/record.js'
@@ -123,6 +124,12 @@ const recordProblems = ({ steps, after }: MachinePlan): ReadonlyArray<MachinePla
   )
 }
 
+/** Files of memory are no images, and nothing has to be seen of a chain before they go. */
+const imageProblems = (plan: MachinePlan, images: ReadonlyArray<Image>): ReadonlyArray<MachinePlanProblem> =>
+  stepProblems({ steps: plan.steps, images, begins: 'flushed' }).filter(
+    (problem) => problem._tag !== 'RemovedUnseen' || !plan.unlinked.includes(problem.path),
+  )
+
 const openProblems = (plan: MachinePlan): ReadonlyArray<MachinePlanProblem> =>
   diskConflicts(plan, new Map(), () => () => []).map(({ step, disk, image }) => ({
     _tag: 'OpenTwice',
@@ -163,6 +170,6 @@ export const checkMachinePlan = (plan: MachinePlan): ReadonlyArray<MachinePlanPr
     ...freezeProblems(plan),
     ...recordProblems(plan),
     ...openProblems(plan),
-    ...stepProblems({ steps: plan.steps, images, begins: 'flushed' }),
+    ...imageProblems(plan, images),
   ]
 }

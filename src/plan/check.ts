@@ -24,6 +24,7 @@ export type PlanProblem =
   | { readonly _tag: 'RemovedRelative'; readonly step: number; readonly path: string }
   | { readonly _tag: 'RemovedUnflushed'; readonly step: number; readonly path: string }
   | { readonly _tag: 'GuestLeftPaused'; readonly step: number }
+  | { readonly _tag: 'DaemonLeftRunning'; readonly step: number; readonly socket: string }
 
 const sizeProblems = ({ before, after }: Plan): ReadonlyArray<PlanProblem> => {
   const beforeBytes = activeImage(before).sizeBytes
@@ -37,6 +38,7 @@ const misplaced = (plan: Plan, image: string, fate: Fate): string | undefined =>
   const is = plan.after.images.has(image)
   if (fate === 'created') return was || !is ? 'it is not new' : undefined
   if (fate === 'removed' || fate === 'redundant') return is ? 'the chain still has it' : undefined
+  if (fate === 'renamed') return undefined
   return fate === 'invalid' || is ? undefined : 'the chain no longer has it'
 }
 
@@ -107,6 +109,7 @@ type Command = 'flush' | 'resume' | 'job' | 'look' | 'other'
 /** What a step means for what may come after it. */
 const meaning = ({ call, until }: Step): Command => {
   if (until?._tag === 'ChainIs') return 'look'
+  if (until?._tag === 'Daemon') return until.status === 'gone' ? 'flush' : 'other'
   if (until !== undefined) return 'job'
   if (call._tag === 'Qmp' && call.command.execute === 'stop') return 'flush'
   if (call._tag === 'Qmp' && call.command.execute === 'cont') return 'resume'
@@ -139,6 +142,16 @@ const removalProblems = (plan: Steps): ReadonlyArray<PlanProblem> => {
   return problems
 }
 
+/** A storage daemon that is left running keeps the guest from starting, and what it has not flushed from the disk. */
+const daemonProblems = ({ steps }: Steps): ReadonlyArray<PlanProblem> =>
+  steps.flatMap(({ until }, step): ReadonlyArray<PlanProblem> => {
+    if (until?._tag !== 'Daemon' || until.status !== 'answers') return []
+    const { socket } = until
+    const ends = ({ call, until: wait }: Step): boolean =>
+      call._tag === 'Qmp' && call.command.execute === 'quit' && wait?._tag === 'Daemon' && wait.socket === socket
+    return steps.slice(step).some(ends) ? [] : [{ _tag: 'DaemonLeftRunning', step, socket }]
+  })
+
 /** A plan that lets the guest go on once lets it go on each time. */
 const pauseProblems = ({ steps }: Steps): ReadonlyArray<PlanProblem> => {
   const meanings = steps.map(meaning)
@@ -146,11 +159,12 @@ const pauseProblems = ({ steps }: Steps): ReadonlyArray<PlanProblem> => {
   return meanings.includes('resume') && meanings.lastIndexOf('resume') < step ? [{ _tag: 'GuestLeftPaused', step }] : []
 }
 
-/** What is wrong with steps by themselves: jobs nobody waits for, files that go too early, a guest left paused. */
+/** What is wrong with steps by themselves: jobs nobody waits for, files that go too early, a guest left paused, a daemon left. */
 export const stepProblems = (of: Steps): ReadonlyArray<PlanProblem> => [
   ...jobProblems(of),
   ...removalProblems(of),
   ...pauseProblems(of),
+  ...daemonProblems(of),
 ]
 
 /**
@@ -158,7 +172,7 @@ export const stepProblems = (of: Steps): ReadonlyArray<PlanProblem> => [
  *
  * It looks at the plan alone: that the guest's disk keeps its size, that every image has a fate that fits, that every point
  * in time is held by an image that is there, that jobs are awaited and dismissed, that files go only when nobody reads them,
- * after the chain was seen and caches were flushed, and that the guest is not left paused. Linear. Whether the calls do what
+ * after the chain was seen and caches were flushed, that the guest is not left paused and no storage daemon left behind. Linear. Whether the calls do what
  * the plan says is for the simulator.
  *
  * @example

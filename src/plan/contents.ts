@@ -1,6 +1,7 @@
-import { emptyLayer } from '../content/layer.js'
+import { emptyLayer, layerOfRuns } from '../content/layer.js'
 import type { Layer } from '../content/layer.js'
 import { product } from '../content/override.js'
+import { zeroRun } from '../content/run.js'
 import { view, writeInto } from '../content/view.js'
 import { isNonEmpty } from 'fp-ts/lib/ReadonlyArray.js'
 
@@ -18,8 +19,16 @@ export type Contents = ReadonlyMap<string, Layer>
 const layersOf = (contents: Contents, names: ReadonlyArray<string>): ReadonlyArray<Layer> =>
   names.flatMap((name) => contents.get(name) ?? [])
 
+/** What the images store once the one that a change enlarges is larger. */
+const enlarged = (contents: Contents, { grown }: ContentChange): Contents => {
+  const small = grown === undefined ? undefined : contents.get(grown.image)
+  if (grown === undefined || small === undefined) return contents
+  const runs = [...small.runs, zeroRun(small.sizeBytes, grown.toBytes)]
+  return new Map(contents).set(grown.image, layerOfRuns(grown.toBytes, runs))
+}
+
 const changed = (contents: Contents, change: ContentChange): Layer => {
-  const layers = layersOf(contents, change.span)
+  const layers = layersOf(enlarged(contents, change), change.span)
   if (!isNonEmpty(layers)) return emptyLayer(change.sizeBytes)
   const written = product(layers)
   const old = contents.get(change.image)

@@ -8,7 +8,8 @@
  * - `invalid`: what it shows is no longer what it showed.
  * - `removed`: the plan unlinks it.
  * - `created`: it is new.
+ * - `renamed`: its file gets another path; where the chain calls it otherwise afterwards, both names have this fate.
  *
  * @since 0.1.0
  */
-export type Fate = 'kept' | 'written' | 'repointed' | 'redundant' | 'invalid' | 'removed' | 'created'
+export type Fate = 'kept' | 'written' | 'repointed' | 'redundant' | 'invalid' | 'removed' | 'created' | 'renamed'

@@ -54,10 +54,11 @@ interface Common {
  * - `qmp`: a QEMU monitor socket of a guest that libvirt does not manage.
  * - `libvirt`: a domain.
  * - `qemu-img`: command lines, for a guest that is shut off.
+ * - `storage-daemon`: a qemu-storage-daemon that the plan starts for itself, for a guest that is shut off.
  *
  * @since 0.1.0
  */
-export type Hypervisor = QmpHypervisor | LibvirtHypervisor | QemuImgHypervisor
+export type Hypervisor = QmpHypervisor | LibvirtHypervisor | QemuImgHypervisor | StorageDaemonHypervisor
 
 /** Through a QEMU monitor. */
 export interface QmpHypervisor extends Common {
@@ -73,5 +74,17 @@ export interface LibvirtHypervisor extends Common {
 /** Through qemu-img; `definition` where libvirt holds one. */
 export interface QemuImgHypervisor extends Common {
   readonly via: 'qemu-img'
+  readonly definition?: Definition
+}
+
+/**
+ * Through a qemu-storage-daemon: the live block jobs, with no guest. `socket` is the absolute path of the QMP socket that it is to
+ * make; `definition` where libvirt holds one.
+ *
+ * @since 0.2.0
+ */
+export interface StorageDaemonHypervisor extends Common {
+  readonly via: 'storage-daemon'
+  readonly socket: string
   readonly definition?: Definition
 }

@@ -7,6 +7,8 @@ import type { Hypervisor, RunningJob } from './hypervisor.js'
  *
  * - `via`: `libvirt` for a domain, running or shut off (then with qemu-img where libvirt has no way); `qmp` for a monitor socket of
  *   a guest that libvirt does not manage, `qemu-img` for such a guest that is shut off.
+ * - `socket`: of `storage-daemon`, which is for a guest that is shut off and that libvirt does not manage: the absolute path under
+ *   which the daemon of each disk makes its own, `<socket>.<disk>`.
  * - `jobs`: block jobs that are under way, by disk.
  * - `opened`: who has which image of a disk open besides the guest itself, by disk; left out where nobody looked.
  * - `agent`: whether the guest agent answers; left out where nobody looked.
@@ -17,6 +19,7 @@ import type { Hypervisor, RunningJob } from './hypervisor.js'
 export interface MachineHost {
   readonly via: Hypervisor['via']
   readonly capabilities: Capabilities
+  readonly socket?: string
   readonly jobs?: ReadonlyMap<string, ReadonlyArray<RunningJob>>
   readonly opened?: ReadonlyMap<string, ReadonlyArray<Opening>>
   readonly agent?: 'answers' | 'absent'

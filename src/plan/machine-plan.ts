@@ -7,7 +7,7 @@ import type { PointMap } from '../model/point-map.js'
 import type { Assumption } from './assumption.js'
 import type { Fate } from './fate.js'
 import type { Hypervisor } from './hypervisor.js'
-import type { ContentChange, Step } from './plan.js'
+import type { Cleanup, ContentChange, Step } from './plan.js'
 
 /**
  * What a plan for a machine does to one disk: one factor of the product. A {@link Plan} is one; a disk can have several, one after
@@ -41,17 +41,6 @@ export interface MachineStep extends Step {
 }
 
 /**
- * A step that has to be taken on every way out: when the plan ends, well or not, after step `from` (counted from 0) was tried.
- * `failure` is as in a {@link MachineStep}.
- *
- * @since 0.2.0
- */
-export interface Cleanup {
-  readonly from: number
-  readonly step: Step & { readonly failure?: string }
-}
-
-/**
  * What a snapshot is good for.
  *
  * - `clean`: the guest was shut off. `memory`: the guest's memory is kept with the disks. `quiesced`: its file systems were
@@ -74,10 +63,18 @@ export type MachineAssumption =
   | { readonly _tag: 'NoManagedSave'; readonly domain: string }
   /** The file of the guest's memory is there, and nobody else needs it. */
   | { readonly _tag: 'MemoryFile'; readonly snapshot: string; readonly path: string }
+  /** The images of the machine hold what they held when its memory was saved here. */
+  | { readonly _tag: 'DisksAsSaved'; readonly domain: string }
   /** The guest can be started again with this definition. */
   | { readonly _tag: 'Starts'; readonly domain: string }
   /** These disks are no longer the machine's; their files are left as they are. */
   | { readonly _tag: 'DiskGone'; readonly snapshot: string; readonly disks: ReadonlyArray<string> }
+  /** The guest writes to no disk that the machine does not have: QEMU does not mind one that is left out of its memory's snapshot. */
+  | { readonly _tag: 'NoOtherDisks' }
+  /** The running QEMU has the devices that it had when the snapshot was taken: else it loads half of it, and can be let go on so. */
+  | { readonly _tag: 'SameDevices'; readonly snapshot: string }
+  /** These disks have the size that they had when the snapshot was taken: the one inside comes back with it. */
+  | { readonly _tag: 'SizesAsTaken'; readonly snapshot: string; readonly disks: ReadonlyArray<string> }
   /** The domain is transient: when it stops, libvirt drops every record of its snapshots, and the files stay. */
   | { readonly _tag: 'RecordsEnd'; readonly domain: string }
 
@@ -92,7 +89,8 @@ export type MachineAssumption =
  * @since 0.2.0
  */
 export interface MachinePlan {
-  readonly operation: 'take' | 'delete' | 'revert' | 'forget' | 'redefine' | 'commit' | 'pull'
+  readonly operation:
+    'take' | 'delete' | 'revert' | 'forget' | 'redefine' | 'commit' | 'pull' | 'rename' | 'save' | 'restore' | 'drop'
   readonly via: Hypervisor['via']
   readonly how: 'libvirt' | 'by hand'
   readonly before: Machine

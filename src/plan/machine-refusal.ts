@@ -2,7 +2,9 @@ import type { ReadonlyNonEmptyArray } from 'fp-ts/lib/ReadonlyNonEmptyArray.js'
 
 import type { MissingFeature } from '../call/capability.js'
 import type { GuestState } from '../model/guest.js'
+import type { SavedPlace } from '../model/saved-state.js'
 import type { Hypervisor } from './hypervisor.js'
+import type { PinConflict } from './pin-conflict.js'
 import type { AcceptableTag, Refusal } from './refusal.js'
 
 /**
@@ -51,6 +53,9 @@ export type MachineAlternative =
   | { readonly _tag: 'TakeFirst' }
   | { readonly _tag: 'CarryMetadata' }
   | { readonly _tag: 'KeepPresent' }
+  | { readonly _tag: 'RestoreFirst'; readonly place: SavedPlace }
+  | { readonly _tag: 'DropState'; readonly place: SavedPlace }
+  | { readonly _tag: 'RepointState' }
   | { readonly _tag: 'KeepMemory' }
   | { readonly _tag: 'Quiesce'; readonly quiesce: 'prefer' | 'no' }
   | { readonly _tag: 'UseAnotherName'; readonly taken: ReadonlyArray<string> }
@@ -59,7 +64,7 @@ export type MachineAlternative =
 
 type MachineFacts =
   | { readonly _tag: 'SnapshotNotFound'; readonly snapshot: string }
-  | { readonly _tag: 'SnapshotNameWrong'; readonly snapshot: string; readonly why: 'invalid' | 'taken' }
+  | { readonly _tag: 'SnapshotNameWrong'; readonly snapshot: string; readonly why: 'invalid' | 'taken' | 'digits' }
   | { readonly _tag: 'DiskNotFound'; readonly disk: string }
   | { readonly _tag: 'NothingSelected' }
   | {
@@ -72,6 +77,20 @@ type MachineFacts =
   | { readonly _tag: 'NotThisWay'; readonly via: Hypervisor['via']; readonly why: string }
   | { readonly _tag: 'JobActive'; readonly disk: string; readonly job: string; readonly kind: string }
   | { readonly _tag: 'ManagedSavePresent'; readonly domain: string }
+  /** A state that was saved would be restored on disks that are not those that it was saved on. */
+  | {
+      readonly _tag: 'StateSaved'
+      readonly place: SavedPlace
+      readonly conflicts: ReadonlyNonEmptyArray<PinConflict>
+    }
+  /** The state that was saved does not fit the disks as they are now. */
+  | {
+      readonly _tag: 'StateUnfit'
+      readonly place: SavedPlace
+      readonly conflicts: ReadonlyArray<PinConflict>
+      readonly why: 'images' | 'written since'
+    }
+  | { readonly _tag: 'StateNotFound'; readonly place: SavedPlace }
   | { readonly _tag: 'AgentAbsent' }
   | { readonly _tag: 'KindsMixed'; readonly why: string }
   | { readonly _tag: 'PathTaken'; readonly disk: string; readonly path: string; readonly by: string }

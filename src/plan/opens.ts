@@ -2,6 +2,8 @@ import * as E from 'fp-ts/lib/Either.js'
 
 import type { Call } from '../call/call.js'
 import { parseQemuImg } from '../call/qemu-img-argv.js'
+import { parseStorageDaemon } from '../call/storage-daemon-argv.js'
+import type { DaemonArguments } from '../call/storage-daemon-argv.js'
 import type { GuestState } from '../model/guest.js'
 import type { Image } from '../model/image.js'
 import type { Access, Opener, Opening } from '../model/opening.js'
@@ -12,11 +14,22 @@ import { qemuImgOpens } from './opens-qemu-img.js'
 
 /** What libvirt does to images of a domain that is shut off, it does with programs of its own. */
 const openerOf = (call: Call, guest: GuestState): Opener => {
+  if (call._tag === 'StorageDaemon' || (call._tag === 'Qmp' && call.socket !== undefined))
+    return { _tag: 'Tool', name: 'qemu-storage-daemon' }
   if (call._tag === 'Qmp' || call._tag === 'Agent') return { _tag: 'ThisGuest' }
   if (call._tag === 'Libvirt')
     return guest === 'shut-off' && !starts(call.function) ? { _tag: 'Tool', name: 'libvirt' } : { _tag: 'ThisGuest' }
   return { _tag: 'Tool', name: call._tag === 'QemuImg' ? 'qemu-img' : 'the executor' }
 }
+
+/** A storage node is opened as the format node on it is. */
+const daemonOpens =
+  (index: Index, { blockdevs }: DaemonArguments) =>
+  (options: DaemonArguments['blockdevs'][number]): ReadonlyArray<Open> => {
+    if (!('filename' in options)) return []
+    const above = blockdevs.find((one) => 'file' in one && one.file === options['node-name'])
+    return [[at(index, options.filename), above?.['read-only'] === true ? 'read' : 'write']]
+  }
 
 /** A file that goes, or changes its name, is nobody's to read any more. */
 const openedBy = (index: Index, call: Call): ReadonlyArray<Open> => {
@@ -29,6 +42,10 @@ const openedBy = (index: Index, call: Call): ReadonlyArray<Open> => {
       return qmpOpens(index, call.command)
     case 'Libvirt':
       return libvirtOpens(index, call.function)
+    case 'StorageDaemon': {
+      const parsed = parseStorageDaemon(call.argv)
+      return E.isRight(parsed) ? parsed.right.blockdevs.flatMap(daemonOpens(index, parsed.right)) : []
+    }
     case 'Files':
       return [[at(index, call.path), 'write']]
     case 'Agent':

@@ -22,8 +22,20 @@ export interface Step {
 }
 
 /**
+ * A step that has to be taken on every way out: when the plan ends, well or not, after step `from` (counted from 0) was tried.
+ * `failure` says what it means where it fails then; left out, its failure is one of the plan.
+ *
+ * @since 0.2.0
+ */
+export interface Cleanup {
+  readonly from: number
+  readonly step: Step & { readonly failure?: string }
+}
+
+/**
  * What an image holds afterwards, in terms of what there was: the product of a span, base first. An empty span is an
- * image with no data of its own. Names spans, never bytes.
+ * image with no data of its own. Names spans, never bytes. `grown` is an image of the span that is enlarged first; what is new of
+ * it reads zero.
  *
  * @since 0.1.0
  */
@@ -31,6 +43,7 @@ export interface ContentChange {
   readonly image: ImageName
   readonly span: ReadonlyArray<ImageName>
   readonly sizeBytes: number
+  readonly grown?: { readonly image: ImageName; readonly toBytes: number }
 }
 
 /**
@@ -63,11 +76,12 @@ export interface PointOutcome {
  * - `contents`: what each image holds whose own contents change.
  * - `fates`: for every image of `before` and `after`.
  * - `points`: for every point in time that the caller named; none is ever lost in silence.
+ * - `finally`: what has to be done on every way out; left out where there is nothing.
  *
  * @since 0.1.0
  */
 export interface Plan {
-  readonly operation: 'addOverlay' | 'commit' | 'pull' | 'copy' | 'remove'
+  readonly operation: 'addOverlay' | 'commit' | 'pull' | 'copy' | 'remove' | 'rename'
   readonly via: Hypervisor['via']
   readonly before: Chain
   readonly after: Chain
@@ -77,4 +91,5 @@ export interface Plan {
   readonly points: ReadonlyArray<PointOutcome>
   readonly requires: ReadonlyArray<Feature>
   readonly assumes: ReadonlyArray<Assumption>
+  readonly finally?: ReadonlyArray<Cleanup>
 }

@@ -116,7 +116,11 @@ type Facts =
       readonly filters: ReadonlyArray<string>
       readonly why: string
     }
-  | { readonly _tag: 'NameTaken'; readonly name: string; readonly by: 'image' | 'location' | 'node' | 'own backing' }
+  | {
+      readonly _tag: 'NameTaken'
+      readonly name: string
+      readonly by: 'image' | 'location' | 'node' | 'own backing' | 'header' | 'definition'
+    }
   | {
       readonly _tag: 'DestinationWrong'
       readonly name: string

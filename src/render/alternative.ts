@@ -13,8 +13,14 @@ export const names = (of: ReadonlyArray<string>): string => {
 }
 
 /** What a program is called in a sentence. */
-export const viaText = (via: Hypervisor['via']): string =>
-  via === 'qmp' ? 'a QEMU monitor' : via === 'libvirt' ? 'libvirt' : 'qemu-img'
+export const viaText = (via: Hypervisor['via']): string => viaTexts[via]
+
+const viaTexts: { readonly [V in Hypervisor['via']]: string } = {
+  qmp: 'a QEMU monitor',
+  libvirt: 'libvirt',
+  'qemu-img': 'qemu-img',
+  'storage-daemon': 'a qemu-storage-daemon',
+}
 
 /** States of the guest in a sentence. */
 export const statesText = (states: ReadonlyArray<GuestState>): string =>

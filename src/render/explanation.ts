@@ -1,11 +1,12 @@
 import { activeImage } from '../model/chain-query.js'
 import { nameText } from '../model/print-picture.js'
 import type { Fate } from '../plan/fate.js'
-import type { Plan, PointOutcome } from '../plan/plan.js'
+import type { Cleanup, Plan, PointOutcome } from '../plan/plan.js'
 import { viaText } from './alternative.js'
 import { assumptionText } from './assumption.js'
 import { notation } from './notation.js'
-import { sizeText } from './size.js'
+import { shellLine } from './shell.js'
+import { digits, sizeText } from './size.js'
 
 const operations: { readonly [O in Plan['operation']]: string } = {
   addOverlay: 'A new overlay',
@@ -13,6 +14,7 @@ const operations: { readonly [O in Plan['operation']]: string } = {
   pull: 'A pull',
   copy: 'A copy',
   remove: 'The removal of images',
+  rename: 'Another path for an image',
 }
 
 const fateTexts: { readonly [F in Fate]: string } = {
@@ -23,6 +25,7 @@ const fateTexts: { readonly [F in Fate]: string } = {
   invalid: 'no longer shows what it showed',
   removed: 'is removed',
   created: 'is created',
+  renamed: 'gets another path',
 }
 
 /** What somebody who finds the file later has to know; nothing where the plan removes it. */
@@ -60,9 +63,14 @@ const pointText = ({ point, before, after }: PointOutcome): string =>
 const section = (heading: string, lines: ReadonlyArray<string>): ReadonlyArray<string> =>
   lines.length === 0 ? [] : [heading, ...lines]
 
+const cleanupText = ({ from, step }: Cleanup): string => {
+  const unless = step.failure === undefined ? '' : `; if that fails, ${step.failure}`
+  return `- once step ${digits(from)} (counted from 0) was tried: ${shellLine(step.call)}${unless}`
+}
+
 /**
  * Says in plain English what a plan does: what the guest sees, what becomes of each image, where each named point in time
- * is, and what is assumed. Several lines; names stand as in the notation.
+ * is, what is assumed, and what has to be done on every way out. Several lines; names stand as in the notation.
  *
  * @example
  * import { capabilitiesOfVersions, commit, explain, parseChain } from 'backing-chain'
@@ -86,5 +94,6 @@ export const explain = (plan: Plan): string => {
       'Assumed:',
       plan.assumes.map((assumption) => `- ${assumptionText(assumption)}`),
     ),
+    ...section('On every way out:', (plan.finally ?? []).map(cleanupText)),
   ].join('\n')
 }

@@ -15,6 +15,10 @@ const operations: { readonly [O in MachinePlan['operation']]: string } = {
   redefine: 'Mending what libvirt has written down',
   commit: 'A commit under snapshots',
   pull: 'A pull under snapshots',
+  rename: 'Another path for an image under snapshots',
+  save: 'Saving the memory',
+  restore: 'Restoring the memory',
+  drop: 'Dropping a saved state',
 }
 
 const grades: { readonly [C in Consistency]: string } = {
@@ -34,7 +38,12 @@ const assumptions: { readonly [T in keyof ByTag]: (assumption: ByTag[T]) => stri
   ClockReads: ({ seconds }) => `libvirt's clock reads ${seconds} seconds since 1970 when it names its overlays`,
   NoManagedSave: ({ domain }) => `the domain ${nameText(domain)} has no saved state`,
   MemoryFile: ({ snapshot, path }) => `the memory of ${nameText(snapshot)} is at ${JSON.stringify(path)}`,
+  DisksAsSaved: ({ domain }) => `nobody has written to the disks of ${nameText(domain)} since its memory was saved`,
   Starts: ({ domain }) => `the domain ${nameText(domain)} can be started again`,
+  NoOtherDisks: () => 'the guest writes to no disk besides those of the machine',
+  SameDevices: ({ snapshot }) => `QEMU has the devices that it had when ${nameText(snapshot)} was taken`,
+  SizesAsTaken: ({ snapshot, disks }) =>
+    `the size of ${names(disks)} is the one of when ${nameText(snapshot)} was taken, which comes back`,
   RecordsEnd: ({ domain }) =>
     `${nameText(domain)} is transient: when it stops, libvirt drops its records of snapshots, and the files stay`,
   DiskGone: ({ snapshot, disks }) =>

@@ -1,4 +1,6 @@
 import { nameText } from '../model/print-picture.js'
+import type { SavedPlace } from '../model/saved-state.js'
+import type { PinChange, PinConflict } from '../plan/pin-conflict.js'
 import type { Loss, MachineAlternative, MachineRefusal } from '../plan/machine-refusal.js'
 import { alternativeText, names, statesText, viaText } from './alternative.js'
 import { explainRefusal } from './refusal.js'
@@ -11,6 +13,24 @@ const lossText = ({ snapshot, disk, image }: Loss): string =>
     ? `what the guest has written since, on disk ${nameText(disk)} (image ${nameText(image)})`
     : `${nameText(snapshot)} on disk ${nameText(disk)} (image ${nameText(image)})`
 
+const placeText = (place: SavedPlace): string =>
+  place.kind === 'managed' ? 'The managed saved state' : `The state saved in ${JSON.stringify(place.path)}`
+
+const becomes: { readonly [C in PinChange]: readonly [then: string, now: string] } = {
+  written: ['would be written', 'has been written'],
+  gone: ['would be there no more', 'is not there'],
+  renamed: ['would be renamed', 'has been renamed'],
+  resized: ['would have another size', 'has another size'],
+  repointed: ['would lie on another image', 'lies on another image'],
+  'not active': ['would not be the active image', 'is not the active image'],
+}
+
+const conflictText = ({ disk, path, change }: PinConflict): string =>
+  `on disk ${nameText(disk)}, ${JSON.stringify(path)} ${becomes[change][0]}`
+
+const nowText = ({ disk, path, change }: PinConflict): string =>
+  `on disk ${nameText(disk)}, ${JSON.stringify(path)} ${becomes[change][1]}`
+
 const goneBecause = {
   lost: 'no image holds it any more',
   manual: 'somebody else has saved it',
@@ -22,9 +42,11 @@ const goneBecause = {
 const texts: { readonly [T in keyof Refusals]: (refusal: Refusals[T]) => string } = {
   SnapshotNotFound: ({ snapshot }) => `The machine has no snapshot ${nameText(snapshot)}.`,
   SnapshotNameWrong: ({ snapshot, why }) =>
-    why === 'taken'
-      ? `The machine has a snapshot ${nameText(snapshot)} already.`
-      : `No snapshot can be named ${JSON.stringify(snapshot)}.`,
+    ({
+      taken: `The machine has a snapshot ${nameText(snapshot)} already.`,
+      invalid: `No snapshot can be named ${JSON.stringify(snapshot)}.`,
+      digits: `Inside an image ${JSON.stringify(snapshot)} could not be told from the number of another snapshot.`,
+    })[why],
   DiskNotFound: ({ disk }) => `The machine has no disk ${nameText(disk)}.`,
   NothingSelected: () => 'Nothing was selected.',
   GuestStateWrong: ({ via, guest, needs }) =>
@@ -39,6 +61,16 @@ const texts: { readonly [T in keyof Refusals]: (refusal: Refusals[T]) => string 
   JobActive: ({ disk, job, kind }) => `The ${kind} job ${nameText(job)} is still at work on disk ${nameText(disk)}.`,
   ManagedSavePresent: ({ domain }) =>
     `The domain ${nameText(domain)} has a saved state, which would be resumed on the old chains.`,
+  StateSaved: ({ place, conflicts }) =>
+    `${placeText(place)} has to be restored on the disks as they are: ${conflicts.map(conflictText).join('; ')}.`,
+  StateUnfit: ({ place, conflicts, why }) =>
+    why === 'written since'
+      ? `${placeText(place)} no longer fits the disks: they have been written since.`
+      : `${placeText(place)} no longer fits the disks: ${conflicts.map(nowText).join('; ')}.`,
+  StateNotFound: ({ place }) =>
+    place.kind === 'managed'
+      ? 'The machine has no managed saved state.'
+      : `The machine has no state saved in ${JSON.stringify(place.path)}.`,
   AgentAbsent: () => 'The guest agent does not answer, so file systems cannot be frozen.',
   KindsMixed: ({ why }) => `These kinds of snapshot cannot be taken together: ${why}.`,
   PathTaken: ({ disk, path, by }) => `For disk ${nameText(disk)}, ${JSON.stringify(path)} is taken: ${by}.`,
@@ -65,6 +97,10 @@ const ways: { readonly [T in keyof Alternatives]: (alternative: Alternatives[T])
   TakeFirst: () => 'take a snapshot of the present first',
   CarryMetadata: () => "have the records follow (`metadata: 'carry'`)",
   KeepPresent: () => "keep the present (`present: 'keep'`)",
+  RestoreFirst: () => 'restore the state first, and do it while the guest runs',
+  DropState: ({ place }) =>
+    `drop ${place.kind === 'managed' ? 'the managed saved state' : `the state saved in ${JSON.stringify(place.path)}`}: the memory that it keeps is lost`,
+  RepointState: () => "have the state follow the disks (`saved: 'repoint'`)",
   KeepMemory: () => "keep the file of the memory (`memory: 'keep'`)",
   Quiesce: ({ quiesce }) => `ask for less (\`quiesce: '${quiesce}'\`)`,
   UseAnotherName: ({ taken }) => alternativeText({ _tag: 'UseAnotherName', taken }),

@@ -14,6 +14,8 @@ const takenBy = {
   location: 'an image of the chain is stored there',
   node: 'QEMU has a node of that name',
   'own backing': 'it would be its own backing file',
+  header: 'the backing string of an image of the chain leads there',
+  definition: "libvirt's definition names it",
 } as const
 
 const destinationIs = {

@@ -21,7 +21,7 @@ const fileArgv = (call: FileCall): ReadonlyArray<string> => {
 
 /**
  * Writes a call on one line, to read or to paste: shell words for qemu-img and files, `virsh` for libvirt, and the JSON of
- * the socket for QMP and for the guest agent.
+ * the socket for QMP and for the guest agent. A storage daemon is started in the background.
  *
  * Law: a POSIX shell splits the line of a qemu-img call into exactly its `argv`.
  *
@@ -42,6 +42,8 @@ export const shellLine = (call: Call): string => {
       return virshLine(call.function)
     case 'QemuImg':
       return shellWords(call.argv)
+    case 'StorageDaemon':
+      return `${shellWords(call.argv)} &`
     case 'Files':
       return shellWords(fileArgv(call))
     default: {

@@ -1,4 +1,5 @@
 import type { Layer } from '../content/layer.js'
+import { traitsOf } from '../model/format.js'
 import { combineHeader, normalPath } from '../model/header.js'
 import { isAbsolute } from '../model/location.js'
 import { resized, storable } from './cells.js'
@@ -171,3 +172,18 @@ export const link = (world: World, path: string, to: string): World => {
 /** A layer in another size, with QEMU's rule for what appears: explicit zeroes where the backing file would show. */
 export const grown = (layer: Layer, sizeBytes: number, backingBytes: number | undefined): Layer =>
   resized(layer, sizeBytes, backingBytes !== undefined && backingBytes > layer.sizeBytes ? 'zeroes' : 'holes')
+
+/**
+ * Why an image cannot be enlarged, in qemu-img's words; nothing where it can. Only qcow2 of version 3 can have what is new read zero
+ * over a backing file that is longer than it was.
+ */
+export const growthRefusal = (
+  { format, version, internalSnapshots, layer }: SimFile,
+  backingBytes: number | undefined,
+): string | undefined => {
+  if (version === 2 && internalSnapshots.length > 0) return "Can't resize a v2 image which has snapshots"
+  if (traitsOf(format).grows === 'no') return 'Image format driver does not support resize'
+  if (backingBytes === undefined || backingBytes <= layer.sizeBytes) return undefined
+  if (format !== 'qcow2') return 'Block driver does not support requested flags'
+  return version === 2 ? 'Failed to zero out new clusters: Operation not supported' : undefined
+}

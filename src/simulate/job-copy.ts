@@ -1,10 +1,9 @@
 import { layerOfRuns, solid } from '../content/layer.js'
 import type { Layer } from '../content/layer.js'
 import { override } from '../content/override.js'
-import { traitsOf } from '../model/format.js'
 import { flush, liveLayer, writeCached } from './cache.js'
 import { allocatedRanges, paste, runsIn, takeRanges, withRange } from './cells.js'
-import { fileOf, grown, withLayer } from './files.js'
+import { fileOf, grown, growthRefusal, withLayer } from './files.js'
 import { between, downFrom, knownNode, nodeOf, productOf } from './graph.js'
 import type { CommitWork, MirrorWork, Range, StreamWork } from './job.js'
 import { clusterBytesOf } from './qmp-mirror.js'
@@ -20,13 +19,11 @@ const cannotGrow = 'Operation not supported'
 
 /** Makes an image at least that large, as a commit does to its base before it copies. */
 const enlarged = (world: World, node: SimNode, sizeBytes: number): World | undefined => {
-  const file = fileOf(world, node.file)
   if (liveLayer(world, node.file).sizeBytes >= sizeBytes) return world
-  const stuck = file.version === 2 && file.internalSnapshots.length > 0
-  if (traitsOf(file.format).grows === 'no' || stuck) return undefined
   const below = node.backing === undefined ? undefined : nodeOf(world, node.backing)
   const backingBytes = below === undefined ? undefined : liveLayer(world, below.file).sizeBytes
   const flushed = flush(world, node.file)
+  if (growthRefusal(fileOf(flushed, node.file), backingBytes) !== undefined) return undefined
   return withLayer(flushed, node.file, grown(fileOf(flushed, node.file).layer, sizeBytes, backingBytes))
 }
 

@@ -150,6 +150,7 @@ export const finalize = (world: World, job: Job): Outcome => {
     case 'Mirror':
       return E.right(concluded(finishMirror(ended, job.work), job.id))
     case 'Create':
+    case 'Snapshot':
       return E.right(concluded(ended, job.id))
   }
 }
@@ -172,6 +173,7 @@ export const abort = (world: World, job: Job, error: string): World => {
     case 'Mirror':
       return concluded(restored(ended, job.work.target, job.work.targetAccess), job.id)
     case 'Create':
+    case 'Snapshot':
       return concluded(ended, job.id)
   }
 }

@@ -49,6 +49,8 @@ const moved = (world: World, job: Job, limitBytes: number | undefined): Outcome 
     }
     case 'Create':
       return E.right(create(world, job, job.work))
+    case 'Snapshot':
+      return E.right(world)
   }
 }
 
@@ -73,6 +75,7 @@ const isAboutToFinalize = (world: World, { status, work }: Job): boolean => {
       return copyStream(world, work, undefined)._tag === 'Done'
     case 'Mirror':
     case 'Create':
+    case 'Snapshot':
       return false
   }
 }

@@ -18,7 +18,7 @@ export interface Job {
 }
 
 /** What a job does. */
-export type Work = CommitWork | StreamWork | MirrorWork | CreateWork
+export type Work = CommitWork | StreamWork | MirrorWork | CreateWork | SnapshotWork
 
 /**
  * An intermediate commit: copies what lies above `base` up to `top` into `base`, from offset `atBytes` on, which is
@@ -79,6 +79,12 @@ export interface CreateWork {
   readonly what: NewFile | NewQcow2
 }
 
+/** Saving, loading or deleting a snapshot of the whole machine: done at once, while everything else stands still. */
+export interface SnapshotWork {
+  readonly _tag: 'Snapshot'
+  readonly verb: 'save' | 'load' | 'delete'
+}
+
 /** A plain file that is made or truncated. */
 export interface NewFile {
   readonly driver: 'file'
@@ -96,7 +102,7 @@ export interface NewQcow2 {
 }
 
 /** What QEMU calls the type of a job. */
-export const typeOf = (work: Work): 'commit' | 'stream' | 'mirror' | 'create' => {
+export const typeOf = (work: Work): 'commit' | 'stream' | 'mirror' | 'create' | `snapshot-${SnapshotWork['verb']}` => {
   switch (work._tag) {
     case 'Commit':
       return 'commit'
@@ -106,11 +112,14 @@ export const typeOf = (work: Work): 'commit' | 'stream' | 'mirror' | 'create' =>
       return work.commits ? 'commit' : 'mirror'
     case 'Create':
       return 'create'
+    case 'Snapshot':
+      return `snapshot-${work.verb}`
   }
 }
 
 /** True once a job no longer holds its nodes: a mirror lets go as it concludes, an intermediate commit only where it has failed. */
 export const letsGo = ({ status, work, error }: Job): boolean => {
   if (status !== 'concluded') return false
+  if (work._tag === 'Snapshot') return true
   return work._tag === 'Mirror' || work._tag === 'Create' || (work._tag === 'Commit' && error !== undefined)
 }

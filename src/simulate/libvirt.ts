@@ -96,33 +96,32 @@ const startBlockJob = (
   }
 }
 
+/** What a call does to one disk by itself; most others are on the whole machine. */
 const performOther = (world: World, call: OtherCall): Outcome => {
-  switch (call.call) {
-    case 'virDomainSnapshotCreateXML':
-      return domainSnapshotCreate(world, call)
-    case 'virDomainSuspend':
-      return suspend(world)
-    case 'virDomainResume':
-      return resume(world)
-    case 'virDomainGetXMLDesc':
-      return E.right(world)
-    case 'virDomainUpdateDeviceFlags':
-      return updateDevice(world, call.arguments.xml)
-    case 'virDomainSnapshotDelete':
-    case 'virDomainRevertToSnapshot':
-    case 'virDomainFSFreeze':
-    case 'virDomainFSThaw':
-    case 'virDomainDestroyFlags':
-    case 'virDomainCreateWithFlags':
-    case 'virDomainDefineXMLFlags':
-    case 'virDomainSnapshotGetXMLDesc':
-      return unmodelled('a call on the whole machine')
-  }
+  if (call.call === 'virDomainSnapshotCreateXML') return domainSnapshotCreate(world, call)
+  if (call.call === 'virDomainSuspend') return suspend(world)
+  if (call.call === 'virDomainResume') return resume(world)
+  if (call.call === 'virDomainGetXMLDesc') return E.right(world)
+  return call.call === 'virDomainUpdateDeviceFlags'
+    ? updateDevice(world, call.arguments.xml)
+    : unmodelled('a call on the whole machine')
 }
 
 /** Carries out one libvirt function: what libvirt checks and remembers, and the QMP commands that it sends. */
 export const performLibvirt = (world: World, call: LibvirtCall): Outcome =>
+  world.qemu?.guest === 'none' ? besideDaemon(world, call) : performForDomain(world, call)
+
+const performForDomain = (world: World, call: LibvirtCall): Outcome =>
   pipe(
     domainOf(world, call.arguments.domain),
     E.flatMap(() => (isBlockJobCall(call) ? performBlockJob(world, call) : performOther(world, call))),
+  )
+
+/** libvirt knows nothing of a storage daemon: to it the domain is shut off. */
+const besideDaemon = (world: World, call: LibvirtCall): Outcome =>
+  pipe(
+    performForDomain({ ...world, qemu: undefined }, call),
+    E.flatMap((done) =>
+      done.qemu === undefined ? E.right({ ...done, qemu: world.qemu }) : unmodelled('a guest beside a storage daemon'),
+    ),
   )

@@ -36,6 +36,11 @@ export const performMachineFiles = (machine: MachineWorld, call: FileCall): Mach
   const other = call.operation === 'remove' ? undefined : diskOfPath(machine, call.to)
   if (other !== undefined && other !== disk) return unmodelled(`${call.path} over a file of disk ${other}`)
   if (disk !== undefined) return inWorld(machine, disk, (world) => performFiles(world, call))
+  if (call.operation === 'remove' && machine.saved.has(keyOf(call.path))) {
+    const saved = new Map(machine.saved)
+    saved.delete(keyOf(call.path))
+    return E.right({ ...machine, saved })
+  }
   return memory === undefined ? refused(`${call.path}: No such file or directory`) : onMemory(machine, call, memory)
 }
 

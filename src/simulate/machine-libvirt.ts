@@ -1,6 +1,6 @@
 import * as E from 'fp-ts/lib/Either.js'
 
-import type { LibvirtCall } from '../call/libvirt.js'
+import type { LibvirtCall, SavedStateCall } from '../call/libvirt.js'
 import { libvirtRefuses } from './fault.js'
 import { nodeOf } from './graph.js'
 import { childOf } from './libvirt-xml.js'
@@ -9,12 +9,13 @@ import type { BlockJobCall } from './libvirt.js'
 import { freezeOrThaw } from './machine-agent.js'
 import { snapshotDelete } from './machine-delete.js'
 import type { Meanwhile } from './machine-delete.js'
-import { createDomain, defineDomain, destroyDomain } from './machine-domain.js'
+import { defineDomain, destroyDomain } from './machine-domain.js'
 import { countedTogether, inEveryWorld, inWorld } from './machine-process.js'
 import type { MachineOutcome } from './machine-process.js'
 import { revert } from './machine-revert.js'
 import { snapshotCreate } from './machine-take.js'
-import { diskWhere, guestOf } from './machine-world.js'
+import { redefinedSave, restoredFromFile, savedDomain, startDomain, withoutSaved } from './machine-saved.js'
+import { diskWhere, guestOf, managedSave } from './machine-world.js'
 import type { MachineWorld } from './machine-world.js'
 
 /** A block job call, in the world of its disk; a disk may be named by the path of its source. */
@@ -40,6 +41,17 @@ type SnapshotCall = Extract<MachineCall, { readonly call: `virDomainSnapshot${st
 const isSnapshotCall = (call: MachineCall): call is SnapshotCall =>
   call.call.startsWith('virDomainSnapshot') || call.call === 'virDomainRevertToSnapshot'
 
+const savedCalls: ReadonlySet<string> = new Set<SavedStateCall['call']>([
+  'virDomainManagedSave',
+  'virDomainManagedSaveRemove',
+  'virDomainManagedSaveDefineXML',
+  'virDomainSaveFlags',
+  'virDomainRestoreFlags',
+  'virDomainSaveImageDefineXML',
+])
+
+const isSavedCall = (call: MachineCall): call is SavedStateCall => savedCalls.has(call.call)
+
 const onSnapshot = (machine: MachineWorld, call: SnapshotCall, meanwhile: Meanwhile): MachineOutcome => {
   switch (call.call) {
     case 'virDomainSnapshotCreateXML':
@@ -53,7 +65,7 @@ const onSnapshot = (machine: MachineWorld, call: SnapshotCall, meanwhile: Meanwh
   }
 }
 
-const onDomain = (machine: MachineWorld, call: Exclude<MachineCall, SnapshotCall>): MachineOutcome => {
+const onDomain = (machine: MachineWorld, call: Exclude<MachineCall, SnapshotCall | SavedStateCall>): MachineOutcome => {
   switch (call.call) {
     case 'virDomainSuspend':
       return inEveryWorld(machine, suspend)
@@ -66,7 +78,7 @@ const onDomain = (machine: MachineWorld, call: Exclude<MachineCall, SnapshotCall
     case 'virDomainDestroyFlags':
       return destroyDomain(machine)
     case 'virDomainCreateWithFlags':
-      return createDomain(machine, call.flags.includes('VIR_DOMAIN_START_PAUSED') ? 'paused' : 'running')
+      return startDomain(machine, call)
     case 'virDomainDefineXMLFlags':
       return defineDomain(machine, call.arguments.xml)
     case 'virDomainUpdateDeviceFlags': {
@@ -80,6 +92,23 @@ const onDomain = (machine: MachineWorld, call: Exclude<MachineCall, SnapshotCall
   }
 }
 
+const onSaved = (machine: MachineWorld, call: SavedStateCall): MachineOutcome => {
+  switch (call.call) {
+    case 'virDomainManagedSave':
+      return savedDomain(machine, call, managedSave)
+    case 'virDomainSaveFlags':
+      return savedDomain(machine, call, call.arguments.path)
+    case 'virDomainManagedSaveRemove':
+      return E.right(withoutSaved(machine, managedSave))
+    case 'virDomainManagedSaveDefineXML':
+      return redefinedSave(machine, call, managedSave)
+    case 'virDomainSaveImageDefineXML':
+      return redefinedSave(machine, call, call.arguments.path)
+    case 'virDomainRestoreFlags':
+      return restoredFromFile(machine, call)
+  }
+}
+
 /** Carries out one libvirt function on a machine; `meanwhile` is what happens while one that takes its time is under way. */
 export const performMachineLibvirt = (
   machine: MachineWorld,
@@ -90,5 +119,6 @@ export const performMachineLibvirt = (
   if (machine.domain?.name !== domain)
     return libvirtRefuses(`Domain not found: no domain with matching name '${domain}'`)
   if (isBlockJobCall(call)) return onDisk(machine, call)
-  return isSnapshotCall(call) ? onSnapshot(machine, call, meanwhile) : onDomain(machine, call)
+  if (isSnapshotCall(call)) return onSnapshot(machine, call, meanwhile)
+  return isSavedCall(call) ? onSaved(machine, call) : onDomain(machine, call)
 }

@@ -13,7 +13,7 @@ export type MachineOutcome = E.Either<Fault<MachineWorld>, MachineWorld>
 
 /** libvirt forgets a transient domain, and all that it has written down of its snapshots, when it ends. */
 const ended = (machine: MachineWorld): MachineWorld => {
-  const off = { ...machine, frozen: false }
+  const off = { ...machine, frozen: false, restoring: false }
   if (machine.domain?.definition !== 'transient') return off
   const forgotten = mapWorlds(off, (world) => ({ ...world, domain: undefined }))
   return { ...forgotten, domain: undefined, snapshots: new Map(), current: undefined }

@@ -8,7 +8,9 @@ import { inEveryWorld, inWorld } from './machine-process.js'
 import type { MachineOutcome } from './machine-process.js'
 import { diskWhere, guestOf } from './machine-world.js'
 import type { MachineWorld } from './machine-world.js'
+import { performSnapshotJob } from './machine-snapshot-job.js'
 import { jobOf } from './qmp-check.js'
+import { nodeOrBelow } from './qmp-internal.js'
 import { performQmp } from './qmp.js'
 
 /** The nodes that a command names; `jobs` and `paths` likewise. */
@@ -20,8 +22,9 @@ interface Names {
 
 const noNames: Names = { nodes: [], jobs: [], paths: [] }
 
-type ForAll = Extract<QmpCommand, { readonly execute: 'stop' | 'cont' | `query-${string}` }>
-type Routed = Exclude<QmpCommand, ForAll | { readonly execute: 'transaction' }>
+type ForAll = Extract<QmpCommand, { readonly execute: 'stop' | 'cont' | 'quit' | `query-${string}` }>
+type OfMachine = Extract<QmpCommand, { readonly execute: 'snapshot-save' | 'snapshot-load' | 'snapshot-delete' }>
+type Routed = Exclude<QmpCommand, ForAll | OfMachine | { readonly execute: 'transaction' }>
 
 const given = (...names: ReadonlyArray<string | null | undefined>): ReadonlyArray<string> =>
   names.flatMap((name) => name ?? [])
@@ -40,7 +43,12 @@ const namesOfNew = (command: Making): Names => {
   return { ...noNames, paths: [options.filename] }
 }
 
+type Ending = Extract<Routed, { readonly execute: `job-${string}` }>
+
+const endsJob = (command: Routed): command is Ending => command.execute.startsWith('job-')
+
 const namesIn = (command: Routed): Names => {
+  if (endsJob(command)) return { ...noNames, jobs: [command.arguments.id] }
   switch (command.execute) {
     case 'block-commit': {
       const { device, 'top-node': top, 'base-node': base } = command.arguments
@@ -52,16 +60,16 @@ const namesIn = (command: Routed): Names => {
       return { ...noNames, nodes: given(command.arguments.device, command.arguments.target) }
     case 'blockdev-snapshot':
       return { ...noNames, nodes: [command.arguments.node, command.arguments.overlay] }
+    case 'blockdev-snapshot-internal-sync':
+    case 'blockdev-snapshot-delete-internal-sync':
+      return { ...noNames, nodes: [command.arguments.device] }
     case 'blockdev-create':
     case 'blockdev-add':
       return namesOfNew(command)
     case 'blockdev-del':
       return { ...noNames, nodes: [command.arguments['node-name']] }
-    case 'job-complete':
-    case 'job-finalize':
-    case 'job-dismiss':
-    case 'job-cancel':
-      return { ...noNames, jobs: [command.arguments.id] }
+    case 'blockdev-reopen':
+      return { ...noNames, nodes: command.arguments.options.map((options) => options['node-name']) }
     case 'block-job-cancel':
       return { ...noNames, jobs: [command.arguments.device] }
   }
@@ -70,7 +78,7 @@ const namesIn = (command: Routed): Names => {
 /** The disks that a command is about. */
 const disksNamed = (machine: MachineWorld, { nodes, jobs, paths }: Names): ReadonlySet<string> => {
   const found = [
-    ...nodes.map((name) => diskWhere(machine, (world) => nodeOf(world, name) !== undefined)),
+    ...nodes.map((name) => diskWhere(machine, (world) => nodeOrBelow(world, name) !== undefined)),
     ...jobs.map((name) => diskWhere(machine, (world) => jobOf(world, name) !== undefined)),
     ...paths.map((path) => diskWhere(machine, (world) => inodeOf(world, path) !== undefined)),
   ]
@@ -107,14 +115,23 @@ const routed = (machine: MachineWorld, command: Routed, hint: string | undefined
     : qemuRefuses(objection)
 }
 
+const nodesOfAction = (action: TransactionAction): ReadonlyArray<string> => {
+  switch (action.type) {
+    case 'blockdev-snapshot':
+      return [action.data.node, action.data.overlay]
+    case 'blockdev-snapshot-internal-sync':
+      return [action.data.device]
+    case 'block-dirty-bitmap-add':
+      return [action.data.node]
+  }
+}
+
 /** All actions in all disks, or none: the first one that is refused is what QEMU says. */
 const transaction = (machine: MachineWorld, actions: ReadonlyArray<TransactionAction>): MachineOutcome => {
   let done: MachineOutcome = E.right(machine)
   for (const action of actions) {
     if (E.isLeft(done)) return done
-    const { node } = action.data
-    const names = action.type === 'blockdev-snapshot' ? [node, action.data.overlay] : [node]
-    const [disk, another] = disksNamed(machine, { ...noNames, nodes: names })
+    const [disk, another] = disksNamed(machine, { ...noNames, nodes: nodesOfAction(action) })
     if (another !== undefined) return unmodelled('an overlay of a disk that is laid over another disk')
     const [first = ''] = machine.worlds.keys()
     const command = { execute: 'transaction', arguments: { actions: [action] } } as const
@@ -123,14 +140,17 @@ const transaction = (machine: MachineWorld, actions: ReadonlyArray<TransactionAc
   return done
 }
 
-const isForAll = (command: Exclude<QmpCommand, { readonly execute: 'transaction' }>): command is ForAll =>
-  command.execute === 'stop' || command.execute === 'cont' || command.execute.startsWith('query-')
+const isOfMachine = (command: QmpCommand): command is OfMachine =>
+  command.execute === 'snapshot-save' || command.execute === 'snapshot-load' || command.execute === 'snapshot-delete'
+
+const isForAll = (command: ForAll | Routed): command is ForAll =>
+  ['stop', 'cont', 'quit'].includes(command.execute) || command.execute.startsWith('query-')
 
 /** Carries out one QMP command in the world that it is about; `disk` is where a file that it makes belongs. */
 export const performMachineQmp = (machine: MachineWorld, command: QmpCommand, disk?: string): MachineOutcome => {
   if (guestOf(machine) === 'shut-off') return qemuRefuses('no QEMU is running', 'NotConnected')
   if (command.execute === 'transaction') return transaction(machine, command.arguments.actions)
-  return isForAll(command)
-    ? inEveryWorld(machine, (world) => performQmp(world, command))
-    : routed(machine, command, disk)
+  if (isOfMachine(command)) return performSnapshotJob(machine, command)
+  const at = command.execute === 'cont' ? { ...machine, restoring: false } : machine
+  return isForAll(command) ? inEveryWorld(at, (world) => performQmp(world, command)) : routed(machine, command, disk)
 }

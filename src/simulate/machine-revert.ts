@@ -6,7 +6,7 @@ import { libvirtRefuses, unmodelled } from './fault.js'
 import type { Fault } from './fault.js'
 import { startedByLibvirt } from './machine-domain.js'
 import { appliedInside, loadedInside } from './machine-inside.js'
-import { mapWorlds, guestOf, withSnapshot } from './machine-world.js'
+import { mapWorlds, guestOf, managedSave, withSnapshot } from './machine-world.js'
 import type { MachineWorld, SimSnapshot, StoredDisk } from './machine-world.js'
 import { stoppedMachine } from './machine-process.js'
 import type { MachineOutcome } from './machine-process.js'
@@ -31,6 +31,13 @@ const disksThen = ({ inactiveDomain, domain }: SimSnapshot): ReadonlyMap<string,
 
 type Refusal = E.Either<Fault<never>, never> | undefined
 
+/** True where a guest would be resumed from a saved state on reverted disks, and nobody forces it. */
+const isUnasked = (machine: MachineWorld, { memory }: SimSnapshot, { flags }: RevertCall): boolean =>
+  memory._tag === 'None' &&
+  !flags.includes('VIR_DOMAIN_SNAPSHOT_REVERT_FORCE') &&
+  machine.saved.has(managedSave) &&
+  guestOf(machine) === 'shut-off'
+
 const refusal = (machine: MachineWorld, snapshot: SimSnapshot, call: RevertCall): Refusal => {
   const invalid = (desc: string): Refusal => libvirtRefuses(`Requested operation is not valid: ${desc}`)
   const then = disksThen(snapshot)
@@ -42,6 +49,10 @@ const refusal = (machine: MachineWorld, snapshot: SimSnapshot, call: RevertCall)
   if (then === undefined)
     return libvirtRefuses(
       `unsupported configuration: snapshot '${snapshot.name}' lacks domain '${machine.domain?.name ?? ''}' rollback info`,
+    )
+  if (isUnasked(machine, snapshot, call))
+    return libvirtRefuses(
+      'revert requires force: snapshot without memory state, removal of existing managed saved state strongly recommended to avoid corruption',
     )
   if (machine.domain?.definition === 'transient' && targetOf(snapshot, call) === 'shut-off')
     return invalid('transient domain needs to request run or pause to revert to inactive snapshot')

@@ -29,7 +29,7 @@ const stored = ({ path, format, backingStore, terminated }: Boot): StoredDisk =>
 })
 
 /** What the definitions store of every disk at the moment: the live one, or the only one. */
-const definedNow = (machine: MachineWorld): ReadonlyMap<string, StoredDisk> =>
+export const definedNow = (machine: MachineWorld): ReadonlyMap<string, StoredDisk> =>
   new Map(Array.from(machine.worlds, ([disk, { qemu, boot }]) => [disk, stored(qemu?.declared ?? boot)]))
 
 const persistentNow = (machine: MachineWorld): ReadonlyMap<string, StoredDisk> =>

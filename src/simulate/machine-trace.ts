@@ -134,6 +134,7 @@ const live = (recorder: Recorder, what: MachineMoment['what'], machine: MachineW
 
 /** The disk whose world decides whether a wait is reached. */
 const diskOfWait = (machine: MachineWorld, wait: Wait, hint: string | undefined): string | undefined => {
+  if (wait._tag === 'Daemon') return diskWhere(machine, ({ qemu }) => qemu?.socket === wait.socket) ?? hint
   if (wait._tag !== 'QmpJob') return wait.disk
   return diskWhere(machine, (world) => jobOf(world, wait.job) !== undefined) ?? hint
 }

@@ -6,7 +6,8 @@ import type { Machine } from '../model/machine.js'
 import { keyOf } from './files.js'
 import { textIn } from './libvirt-xml.js'
 import { disksOfDomain, readOnlyIn, recordOf } from './machine-record.js'
-import type { MachineDomain, MachineWorld, SimSnapshot, StoredDisk } from './machine-world.js'
+import { managedSave } from './machine-world.js'
+import type { MachineDomain, MachineWorld, SavedGuest, SimSnapshot, StoredDisk } from './machine-world.js'
 import { worldOf } from './world-of.js'
 import type { Inside, WorldError } from './world-of.js'
 import { withProcess } from './world.js'
@@ -61,6 +62,14 @@ const memoryOf = ({ snapshots }: Machine): ReadonlyMap<string, string> =>
     Array.from(snapshots.values()).flatMap(({ name, memory }) =>
       memory._tag === 'External' ? [[keyOf(memory.path), name] as const] : [],
     ),
+  )
+
+const savedOf = ({ saved }: Machine): ReadonlyMap<string, SavedGuest> =>
+  new Map(
+    saved.map(({ place, guest, definition }) => {
+      const at = place.kind === 'managed' ? managedSave : keyOf(place.path)
+      return [at, { memory: `saved ${at}`, guest, disks: disksOfDomain(definition) }]
+    }),
   )
 
 /**
@@ -174,7 +183,9 @@ export const machineWorldOf = (
     current: machine.current !== undefined && snapshots.right.has(machine.current) ? machine.current : undefined,
     memoryFiles: memoryOf(machine),
     memory: 'booted',
+    saved: savedOf(machine),
     clockSeconds: options.clockSeconds ?? 0,
+    restoring: false,
     frozen: false,
     agent: options.agent ?? 'answers',
   })

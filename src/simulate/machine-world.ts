@@ -8,7 +8,9 @@ import type { Boot, Incident, Source, World } from './world.js'
  * - `domain`: the libvirt domain, where libvirt is in charge.
  * - `snapshots`: what libvirt has written down, by name; `current`: which of them it calls the current one.
  * - `memoryFiles`: what memory each file of saved memory holds, by path. `memory`: which one the running guest has.
+ * - `saved`: guests whose memory libvirt has saved: by path, the one that the next start resumes under no path at all, `''`.
  * - `clockSeconds`: what the clock of the host reads, in seconds since 1970. It advances only when it is told to.
+ * - `restoring`: whether loading a snapshot has failed, and QEMU's status is `restore-vm` until it is told to go on.
  * - `frozen`: whether the guest agent has frozen the guest's file systems.
  *
  * @since 0.2.0
@@ -20,7 +22,9 @@ export interface MachineWorld {
   readonly current: string | undefined
   readonly memoryFiles: ReadonlyMap<string, string>
   readonly memory: string
+  readonly saved: ReadonlyMap<string, SavedGuest>
   readonly clockSeconds: number
+  readonly restoring: boolean
   readonly frozen: boolean
   readonly agent: 'answers' | 'absent'
 }
@@ -35,6 +39,13 @@ export interface MachineDomain {
 
 /** What a definition says of one disk: its source, and what it stores of the backing chain. */
 export type StoredDisk = Omit<Boot, 'keeper'>
+
+/** A guest whose memory is saved: which memory, what it does when it is restored, and the disks that it is restored on. */
+export interface SavedGuest {
+  readonly memory: string
+  readonly guest: 'running' | 'paused'
+  readonly disks: ReadonlyMap<string, StoredDisk>
+}
 
 /** One disk of a snapshot, as libvirt has written it down. `source` is the file that was made for it. */
 export interface SnapshotRecordDisk {
@@ -65,6 +76,9 @@ export interface SimSnapshot {
 export type SavedMemory =
   { readonly _tag: 'None' } | { readonly _tag: 'Internal' } | { readonly _tag: 'External'; readonly path: string }
 
+/** Where a state is that libvirt resumes at the next start. */
+export const managedSave = ''
+
 /** The machine with the world of one disk changed. */
 export const withWorld = (machine: MachineWorld, disk: string, world: World): MachineWorld =>
   machine.worlds.get(disk) === world ? machine : { ...machine, worlds: new Map(machine.worlds).set(disk, world) }
@@ -77,7 +91,7 @@ export const mapWorlds = (machine: MachineWorld, change: (world: World) => World
 
 /** What the guest does; a machine without disks is shut off. */
 export const guestOf = ({ worlds }: MachineWorld): 'running' | 'paused' | 'shut-off' => {
-  for (const { qemu } of worlds.values()) return qemu?.guest ?? 'shut-off'
+  for (const { qemu } of worlds.values()) return qemu === undefined || qemu.guest === 'none' ? 'shut-off' : qemu.guest
   return 'shut-off'
 }
 

@@ -10,6 +10,7 @@ import { unmodelled } from './fault.js'
 import type { Fault } from './fault.js'
 import { fileOf } from './files.js'
 import { downFrom, productOf } from './graph.js'
+import { quit } from './process.js'
 import { bootReference, start } from './start.js'
 import { storedChain } from './stored.js'
 import type { StoredImage } from './stored.js'
@@ -36,22 +37,24 @@ const seen = (world: World, image: StoredImage): SeenImage => ({
   header: fileOf(world, image.inode).header?.string,
 })
 
+/** The chain that the nodes of a running QEMU show from a node on, base first. */
+export const chainFrom = (world: World, name: string): ReadonlyArray<SeenImage> =>
+  downFrom(world, name)
+    .map((node) => ({
+      path: node.openedAs,
+      format: node.driver,
+      node: node.name,
+      header: fileOf(world, node.file).header?.string,
+    }))
+    .reverse()
+
 /**
  * The chain of the guest's disk in the running QEMU, base first; empty where none runs.
  *
  * @since 0.1.0
  */
 export const liveChain = (world: World): ReadonlyArray<SeenImage> =>
-  world.qemu === undefined
-    ? []
-    : downFrom(world, world.qemu.root)
-        .map((node) => ({
-          path: node.openedAs,
-          format: node.driver,
-          node: node.name,
-          header: fileOf(world, node.file).header?.string,
-        }))
-        .reverse()
+  world.qemu === undefined ? [] : chainFrom(world, world.qemu.root)
 
 /**
  * The chain that a program finds on disk from an image downwards by the headers, base first.
@@ -102,11 +105,12 @@ export const fileView = (world: World, path: string, format?: Format): E.Either<
 /**
  * What the guest reads from its disk now; where it is shut off, what it would read after the next start.
  *
- * Gives nothing where it cannot be started.
+ * Gives nothing where it cannot be started. A storage daemon that runs ends first, in order.
  *
  * @since 0.1.0
  */
-export const guestView = (world: World): Layer | undefined => {
+export const guestView = (of: World): Layer | undefined => {
+  const world = of.qemu?.guest === 'none' ? quit(of) : of
   const running = world.qemu === undefined ? start(world) : E.right(world)
   if (E.isLeft(running) || running.right.qemu === undefined) return undefined
   return solid(productOf(running.right, downFrom(running.right, running.right.qemu.root)))

@@ -1,6 +1,7 @@
 import type { Call } from '../call/call.js'
 import { performAgent } from './machine-agent.js'
 import type { Meanwhile } from './machine-delete.js'
+import { performDaemonQmp, performMachineDaemon } from './machine-daemon.js'
 import { performMachineFiles, performMachineQemuImg } from './machine-files.js'
 import { performMachineLibvirt } from './machine-libvirt.js'
 import type { MachineOutcome } from './machine-process.js'
@@ -59,11 +60,15 @@ export const performMachine = (machine: MachineWorld, call: Call, options: Perfo
   const meanwhile: Meanwhile = { happens: options.meanwhile ?? undisturbed, limitBytes: options.limitBytes }
   switch (call._tag) {
     case 'Qmp':
-      return performMachineQmp(machine, call.command, options.disk)
+      return call.socket === undefined
+        ? performMachineQmp(machine, call.command, options.disk)
+        : performDaemonQmp(machine, call.command, call.socket)
     case 'Libvirt':
       return performMachineLibvirt(machine, call.function, meanwhile)
     case 'QemuImg':
       return performMachineQemuImg(machine, call.argv, options.disk)
+    case 'StorageDaemon':
+      return performMachineDaemon(machine, call.argv)
     case 'Files':
       return performMachineFiles(machine, call)
     case 'Agent':

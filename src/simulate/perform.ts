@@ -5,6 +5,7 @@ import { performLibvirt } from './libvirt.js'
 import { performFiles } from './perform-files.js'
 import { performQemuImg } from './qemu-img.js'
 import { performQmp } from './qmp.js'
+import { performStorageDaemon } from './storage-daemon.js'
 import type { World } from './world.js'
 
 /**
@@ -18,11 +19,13 @@ import type { World } from './world.js'
 export const perform = (world: World, call: Call): Outcome => {
   switch (call._tag) {
     case 'Qmp':
-      return performQmp(world, call.command)
+      return performQmp(world, call.command, call.socket)
     case 'Libvirt':
       return performLibvirt(world, call.function)
     case 'QemuImg':
       return performQemuImg(world, call.argv)
+    case 'StorageDaemon':
+      return performStorageDaemon(world, call.argv)
     case 'Files':
       return performFiles(world, call)
     case 'Agent':

@@ -5,11 +5,10 @@ import { isNonEmpty } from 'fp-ts/lib/ReadonlyArray.js'
 import { emptyLayer } from '../content/layer.js'
 import type { Layer } from '../content/layer.js'
 import { product } from '../content/override.js'
-import { traitsOf } from '../model/format.js'
 import { allocatedRanges, paste } from './cells.js'
 import { qemuImgRefuses } from './fault.js'
 import type { Fault, Outcome } from './fault.js'
-import { fileOf, grown, headerPath, keyOf, withLayer } from './files.js'
+import { fileOf, grown, growthRefusal, headerPath, keyOf, withLayer } from './files.js'
 import type { Parsed } from './qemu-img-argv.js'
 import { lockRefusal, openOperand } from './qemu-img-open.js'
 import type { Opened } from './qemu-img-open.js'
@@ -35,9 +34,8 @@ const enlarged = (
 ): World | undefined => {
   const file = fileOf(world, base.inode)
   if (file.layer.sizeBytes >= sizeBytes) return world
-  if (traitsOf(file.format).grows === 'no' || (file.version === 2 && file.internalSnapshots.length > 0))
-    return undefined
   const backingBytes = below === undefined ? undefined : fileOf(world, below.inode).layer.sizeBytes
+  if (growthRefusal(file, backingBytes) !== undefined) return undefined
   return withLayer(world, base.inode, grown(file.layer, sizeBytes, backingBytes))
 }
 

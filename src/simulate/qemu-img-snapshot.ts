@@ -6,7 +6,7 @@ import type { Outcome } from './fault.js'
 import { fileOf } from './files.js'
 import type { Parsed } from './qemu-img-argv.js'
 import { openOperand } from './qemu-img-open.js'
-import { dropSaved, restoreLayer, savedIn, saveLayer } from './saved-layer.js'
+import { appliedIn, dropSaved, restoreLayer, savedIn, saveLayer } from './saved-layer.js'
 import type { World } from './world.js'
 
 const create = (world: World, inode: string, name: string): Outcome =>
@@ -16,7 +16,7 @@ const create = (world: World, inode: string, name: string): Outcome =>
 
 const apply = (world: World, inode: string, name: string): Outcome => {
   const { bitmaps, format } = fileOf(world, inode)
-  const saved = savedIn(world, inode, name)
+  const saved = appliedIn(world, inode, name)
   const front = `Could not apply snapshot '${name}'`
   if (format !== 'qcow2') return qemuImgRefuses(`${front}: Operation not supported`)
   if (bitmaps.length > 0) return qemuImgRefuses(`${front}: Device has active dirty bitmaps`)

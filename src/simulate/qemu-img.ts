@@ -1,11 +1,10 @@
 import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 
-import { traitsOf } from '../model/format.js'
 import { resized } from './cells.js'
 import { qemuImgRefuses } from './fault.js'
 import type { Outcome } from './fault.js'
-import { fileOf, grown, inodeOf, withLayer } from './files.js'
+import { fileOf, grown, growthRefusal, inodeOf, withLayer } from './files.js'
 import { operandPath, parseArgv, sizeOf } from './qemu-img-argv.js'
 import type { Parsed } from './qemu-img-argv.js'
 import { commit } from './qemu-img-commit.js'
@@ -28,14 +27,13 @@ const newSize = (oldBytes: number, text: string): number | undefined => {
 
 const resizeTo = (world: World, { image, chain }: Opened, size: { bytes: number; shrink: boolean }): Outcome => {
   const file = fileOf(world, image.inode)
-  const stuck = file.version === 2 && file.internalSnapshots.length > 0
   if (size.bytes % 512 !== 0 && file.format !== 'raw') return qemuImgRefuses('The new size must be a multiple of 512')
   const bytes = Math.ceil(size.bytes / 512) * 512
   if (bytes < file.layer.sizeBytes && !size.shrink)
     return qemuImgRefuses('Use the --shrink option to perform a shrink operation.')
-  if (stuck) return qemuImgRefuses("Can't resize a v2 image which has snapshots")
-  if (traitsOf(file.format).grows === 'no') return qemuImgRefuses('Image format driver does not support resize')
   const below = chain[1] === undefined ? undefined : fileOf(world, chain[1].inode).layer.sizeBytes
+  const stuck = growthRefusal(file, bytes > file.layer.sizeBytes ? below : undefined)
+  if (stuck !== undefined) return qemuImgRefuses(stuck)
   const layer = bytes < file.layer.sizeBytes ? resized(file.layer, bytes, 'holes') : grown(file.layer, bytes, below)
   return E.right(withLayer(world, image.inode, layer))
 }

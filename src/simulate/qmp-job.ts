@@ -49,7 +49,7 @@ export const jobVerb = (world: World, id: string, verb: Verb): Outcome => {
 /** `block-job-cancel`: before a mirror is ready, or with `force`, an abort; after it the copy is finished and kept. */
 export const blockJobCancel = (world: World, id: string, force: boolean): Outcome => {
   const job = jobOf(world, id)
-  if (job === undefined || job.work._tag === 'Create')
+  if (job === undefined || job.work._tag === 'Create' || job.work._tag === 'Snapshot')
     return qemuRefuses(`Block job '${id}' not found`, 'DeviceNotActive')
   if (!accepted.cancel.includes(job.status)) return refusal(job, 'cancel')
   return job.status === 'ready' && !force ? E.right(told(world, job, 'keep')) : E.right(abort(world, job, canceled))

@@ -9,6 +9,7 @@ import { fileOf, withFile } from './files.js'
 import { nodeOf, setBacking, setRoot, withNode } from './graph.js'
 import { noSuchNode, objectionToBusy, objectionToChange } from './qmp-check.js'
 import type { Objection } from './qmp-check.js'
+import { snapshotInternal } from './qmp-internal.js'
 import type { SimNode, World } from './world.js'
 
 const objectionTo = (world: World, overlay: SimNode): Objection => {
@@ -60,15 +61,23 @@ const addBitmap = (world: World, data: BitmapAdd): Outcome => {
   return E.right(withFile(world, node.file, { bitmaps: [...fileOf(world, node.file).bitmaps, bitmap] }))
 }
 
+const acted = (world: World, action: TransactionAction): Outcome => {
+  switch (action.type) {
+    case 'blockdev-snapshot':
+      return blockdevSnapshot(world, action.data)
+    case 'blockdev-snapshot-internal-sync':
+      return snapshotInternal(world, action.data)
+    case 'block-dirty-bitmap-add':
+      return addBitmap(world, action.data)
+  }
+}
+
 /** `transaction`: all actions or none; each sees what those before it did. */
 export const transaction = (world: World, actions: ReadonlyArray<TransactionAction>): Outcome => {
   let done: Outcome = E.right(world)
   for (const action of actions) {
     if (E.isLeft(done)) return done
-    done =
-      action.type === 'blockdev-snapshot'
-        ? blockdevSnapshot(done.right, action.data)
-        : addBitmap(done.right, action.data)
+    done = acted(done.right, action)
   }
   return done
 }

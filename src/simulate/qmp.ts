@@ -2,15 +2,19 @@ import * as E from 'fp-ts/lib/Either.js'
 
 import type { QmpCommand } from '../call/qmp.js'
 import { flushAll } from './cache.js'
-import { qemuRefuses } from './fault.js'
+import { qemuRefuses, unmodelled } from './fault.js'
 import type { Outcome } from './fault.js'
 import { crash, readByGuest } from './job-finish.js'
+import { quit } from './process.js'
 import { blockCommit } from './qmp-block-commit.js'
 import { blockStream } from './qmp-block-stream.js'
 import { blockdevAdd, blockdevCreate, blockdevDel } from './qmp-blockdev.js'
+import { snapshotDeleteInternal, snapshotInternal } from './qmp-internal.js'
 import { blockJobCancel, jobVerb } from './qmp-job.js'
 import { blockdevMirror } from './qmp-mirror.js'
 import { blockdevSnapshot, transaction } from './qmp-snapshot.js'
+import { blockdevReopen } from './qmp-reopen.js'
+import { objectionOfDaemon } from './storage-daemon.js'
 import { withProcess } from './world.js'
 import type { World } from './world.js'
 
@@ -23,7 +27,9 @@ const listNodes = (world: World): Outcome =>
 type Named<Name extends string> = Extract<QmpCommand, { readonly execute: Name }>
 
 const jobNames = ['job-complete', 'job-finalize', 'job-dismiss', 'job-cancel', 'block-job-cancel'] as const
-const monitorNames = ['stop', 'cont', 'query-named-block-nodes', 'query-jobs', 'query-block', 'query-status'] as const
+const monitorNames = [
+  ...(['stop', 'cont', 'quit', 'query-named-block-nodes', 'query-jobs', 'query-block', 'query-status'] as const),
+] as const
 
 type JobCommand = Named<(typeof jobNames)[number]>
 type MonitorCommand = Named<(typeof monitorNames)[number]>
@@ -55,6 +61,8 @@ const performMonitor = (world: World, { execute }: MonitorCommand): Outcome => {
       return E.right(withProcess(flushAll(world), { guest: 'paused' }))
     case 'cont':
       return readByGuest(withProcess(world, { guest: 'running' }))
+    case 'quit':
+      return E.right(quit(world))
     case 'query-named-block-nodes':
       return listNodes(world)
     case 'query-jobs':
@@ -74,6 +82,14 @@ const performBlock = (world: World, command: BlockCommand): Outcome => {
       return blockdevMirror(world, command.arguments)
     case 'blockdev-snapshot':
       return blockdevSnapshot(world, command.arguments)
+    case 'blockdev-snapshot-internal-sync':
+      return snapshotInternal(world, command.arguments)
+    case 'blockdev-snapshot-delete-internal-sync':
+      return snapshotDeleteInternal(world, command.arguments)
+    case 'snapshot-save':
+    case 'snapshot-load':
+    case 'snapshot-delete':
+      return unmodelled(`${command.execute} on a disk alone: it is for a whole machine`)
     case 'transaction':
       return transaction(world, command.arguments.actions)
     case 'blockdev-create':
@@ -82,6 +98,8 @@ const performBlock = (world: World, command: BlockCommand): Outcome => {
       return blockdevAdd(world, command.arguments)
     case 'blockdev-del':
       return blockdevDel(world, command.arguments['node-name'])
+    case 'blockdev-reopen':
+      return blockdevReopen(world, command.arguments.options)
   }
 }
 
@@ -90,6 +108,13 @@ const dispatch = (world: World, command: QmpCommand): Outcome => {
   return isMonitorCommand(command) ? performMonitor(world, command) : performBlock(world, command)
 }
 
-/** Carries out one QMP command. `stop` flushes everything, also where the guest is paused already. */
-export const performQmp = (world: World, command: QmpCommand): Outcome =>
-  world.qemu === undefined ? qemuRefuses('no QEMU is running', 'NotConnected') : dispatch(world, command)
+/**
+ * Carries out one QMP command, of the guest's QEMU or of the storage daemon with that socket. `stop` flushes everything, also where the
+ * guest is paused already.
+ */
+export const performQmp = (world: World, command: QmpCommand, socket?: string): Outcome => {
+  if (world.qemu === undefined || world.qemu.socket !== socket)
+    return qemuRefuses(socket === undefined ? 'no QEMU is running' : `nobody listens on ${socket}`, 'NotConnected')
+  const objection = socket === undefined ? undefined : objectionOfDaemon(command)
+  return objection ?? dispatch(world, command)
+}

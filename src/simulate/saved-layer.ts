@@ -3,11 +3,13 @@ import { liveLayer } from './cache.js'
 import { fileOf, withFile } from './files.js'
 import type { SavedLayer, World } from './world.js'
 
-/** The internal snapshot of that name or number in a file: the first that fits. */
-export const savedIn = (world: World, inode: string, name: string): SavedLayer | undefined => {
-  const { internalSnapshots } = fileOf(world, inode)
-  return internalSnapshots.find((one) => one.name === name) ?? internalSnapshots.find((one) => one.id === name)
-}
+/** The internal snapshot of that name in a file: the first. */
+export const savedIn = (world: World, inode: string, name: string): SavedLayer | undefined =>
+  fileOf(world, inode).internalSnapshots.find((one) => one.name === name)
+
+/** The one that qemu-img applies: that with the number, if there is one, else the first of that name. */
+export const appliedIn = (world: World, inode: string, text: string): SavedLayer | undefined =>
+  fileOf(world, inode).internalSnapshots.find(({ id }) => id === text) ?? savedIn(world, inode, text)
 
 /** Saves what an image stores itself under a name; numbers go up. */
 export const saveLayer = (world: World, inode: string, what: Pick<SavedLayer, 'name' | 'vmStateBytes'>): World => {

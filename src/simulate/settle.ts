@@ -4,13 +4,14 @@ import type { Call } from '../call/call.js'
 import { judgeQmpJob } from '../call/wait.js'
 import type { Wait, WaitState } from '../call/wait.js'
 import type { Fault, Outcome } from './fault.js'
-import { keyOf } from './files.js'
+import { inodeOf, keyOf } from './files.js'
 import { advance } from './job-progress.js'
 import { advanceLibvirt } from './libvirt-event.js'
-import { durableChain, liveChain, startChain } from './observe.js'
+import { chainFrom, durableChain, liveChain, startChain } from './observe.js'
 import type { SeenImage } from './observe.js'
 import { parseArgv } from './qemu-img-argv.js'
 import { jobOf } from './qmp-check.js'
+import { emptyTable, lookup } from './table.js'
 import type { World } from './world.js'
 
 /** How a wait stands, and where it does not go on by itself, why. */
@@ -38,6 +39,21 @@ const libvirtJob = (world: World, wait: Wait & { readonly _tag: 'LibvirtJob' }):
   return { state: 'failed', desc: `event ${event}` }
 }
 
+/** A storage daemon lists its nodes; of disks it has none. */
+const shownByDaemon = (world: World, call: Call | undefined, uppermost: string): ReadonlyArray<SeenImage> => {
+  const lists = call?._tag === 'Qmp' && call.command.execute === 'query-named-block-nodes'
+  const [node] = lookup(world.qemu?.open ?? emptyTable, inodeOf(world, uppermost) ?? '') ?? []
+  return lists && node !== undefined ? chainFrom(world, node) : []
+}
+
+/** A daemon that is not there answers nobody; one that has not been told to go stays. */
+const daemon = (world: World, { socket, status }: Wait & { readonly _tag: 'Daemon' }): Standing => {
+  const there = world.qemu?.socket === socket
+  const desc = there ? `it listens on ${socket}` : `nobody listens on ${socket}`
+  if (status === 'gone') return { state: there ? 'waiting' : 'reached', desc }
+  return { state: there ? 'reached' : 'failed', desc }
+}
+
 /**
  * The chain that the reply to a call shows. `qemu-img info` reads headers; libvirt shows the live chain, or for INACTIVE what the
  * definition and the headers make of the next start; a monitor shows what QEMU has. Without a call it is the live chain, and where
@@ -48,6 +64,7 @@ const shown = (world: World, call: Call | undefined, uppermost: string): E.Eithe
     const parsed = parseArgv(call.argv)
     return E.isLeft(parsed) ? parsed : durableChain(world, parsed.right.operands[0] ?? uppermost)
   }
+  if (world.qemu?.guest === 'none') return E.right(shownByDaemon(world, call, uppermost))
   const inactive = call?._tag === 'Libvirt' && call.function.flags.some((flag) => flag === 'VIR_DOMAIN_XML_INACTIVE')
   if (world.qemu !== undefined && !inactive) return E.right(liveChain(world))
   return call?._tag === 'Libvirt' ? startChain(world) : durableChain(world, uppermost)
@@ -75,6 +92,8 @@ const standing = (world: World, wait: Wait, call: Call | undefined): Standing =>
       return libvirtJob(world, wait)
     case 'ChainIs':
       return chainIs(world, wait, call)
+    case 'Daemon':
+      return daemon(world, wait)
   }
 }
 
@@ -85,6 +104,7 @@ const moved = (world: World, wait: Wait, limitBytes: number | undefined): Outcom
     case 'LibvirtJob':
       return advanceLibvirt(world, limitBytes)
     case 'ChainIs':
+    case 'Daemon':
       return E.right(world)
   }
 }

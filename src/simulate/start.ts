@@ -54,6 +54,7 @@ const locked = (path: string): Fault => ({
 
 /** Starts a new QEMU from what is on record. */
 export const startFromBoot = (world: World, options: StartOptions): Outcome => {
+  if (world.qemu?.guest === 'none') return E.left(locked(world.boot.path))
   if (world.qemu !== undefined)
     return E.left({ _tag: 'Refused', by: 'QEMU', class: 'GenericError', desc: 'a QEMU is running already' })
   return pipe(

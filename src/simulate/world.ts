@@ -123,8 +123,9 @@ export interface Boot {
 }
 
 /**
- * A running QEMU: gone at a kill, all of it.
+ * A running QEMU, or a storage daemon: gone at a kill, all of it.
  *
+ * `guest` is `none` in a storage daemon, which has a monitor on `socket` and no disk: its `root` is the empty string.
  * `declared` is the live definition's own record of the disk: what it was started from, as far as libvirt did not find it by itself.
  * `open` names the format nodes that have an inode open; `cache` is what an inode holds for this QEMU where that is not yet
  * on disk; `root` is the node that the guest's disk reads.
@@ -132,7 +133,8 @@ export interface Boot {
  * @since 0.1.0
  */
 export interface Process {
-  readonly guest: 'running' | 'paused'
+  readonly guest: 'running' | 'paused' | 'none'
+  readonly socket?: string
   readonly root: string
   readonly declared: Boot
   readonly nodes: Table<SimNode>

@@ -8,6 +8,7 @@ export {
   arbitraryCopyRequest,
   arbitraryPoints,
   arbitraryPullRequest,
+  arbitraryRenameRequest,
 } from './request.js'
 export { assertPlanKeepsContent } from './law.js'
 export { assertPlanSimulates, assertPlanSurvivesKill, simulate } from './simulated.js'
@@ -19,6 +20,7 @@ export {
   arbitraryChainRequest,
   arbitraryDeleteRequest,
   arbitraryForgetRequest,
+  arbitraryRenameImageRequest,
   arbitraryRevertRequest,
   arbitraryTakeRequest,
 } from './machine-request.js'

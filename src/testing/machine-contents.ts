@@ -69,9 +69,20 @@ const saving = (
   { snapshot, layer }: { snapshot: string; layer: Layer },
 ): InsideDisk => new Map(inside).set(image, new Map(inside.get(image) ?? []).set(snapshot, layer))
 
+/** What is inside images, by the names that a rename gives them. */
+const insideRenamed = ({ operation, parts }: MachinePlan, of: MachineContents['inside']): Map<string, InsideDisk> => {
+  const inside = new Map<string, InsideDisk>(of)
+  for (const { before, contents } of operation === 'rename' ? parts : [])
+    for (const { image, span } of contents) {
+      const own = new Map(inside.get(before.disk) ?? [])
+      inside.set(before.disk, own.set(image, own.get(span[0] ?? '') ?? new Map<string, Layer>()))
+    }
+  return inside
+}
+
 /** The internal snapshots of a plan that takes one. */
 const insideAfter = (plan: MachinePlan, contents: MachineContents): MachineContents['inside'] => {
-  const inside = new Map<string, InsideDisk>(contents.inside)
+  const inside = insideRenamed(plan, contents.inside)
   for (const [name, { disks }] of plan.after.snapshots) {
     if (plan.before.snapshots.has(name)) continue
     for (const [disk, held] of disks) {

@@ -1,7 +1,7 @@
 import { isNonEmpty } from 'fp-ts/lib/ReadonlyArray.js'
 
 import type { Chain } from '../model/chain.js'
-import { normalPath } from '../model/header.js'
+import { normalPath, placeOf } from '../model/header.js'
 import { locationString } from '../model/location.js'
 import type { Machine } from '../model/machine.js'
 import { recordedDisks, recordedParent, recordedSources, sourcesOfDomain } from '../model/record.js'
@@ -118,13 +118,13 @@ export const listedRecords = (machine: MachineWorld): ReadonlyArray<string> => {
   ]
 }
 
-/** The path of each image that a plan knows, by disk and name. */
-export const knownPaths = (plan: MachinePlan): ReadonlyMap<string, ReadonlyMap<string, string>> => {
-  const known = new Map<string, Map<string, string>>()
+/** The paths of each image that a plan knows, by disk and name: that of before first, which one that is renamed has until it goes. */
+export const knownPaths = (plan: MachinePlan): ReadonlyMap<string, ReadonlyMap<string, ReadonlyArray<string>>> => {
+  const known = new Map<string, Map<string, ReadonlyArray<string>>>()
   const chains = [...plan.before.disks.values(), ...plan.parts.map(({ after }) => after), ...plan.after.disks.values()]
   for (const { disk, images } of chains) {
-    const own = known.get(disk) ?? new Map<string, string>()
-    for (const { name, location } of images.values()) own.set(name, normalPath(locationString(location)))
+    const own = known.get(disk) ?? new Map<string, ReadonlyArray<string>>()
+    for (const image of images.values()) own.set(image.name, [...(own.get(image.name) ?? []), placeOf(image)])
     known.set(disk, own)
   }
   return known
@@ -133,11 +133,13 @@ export const knownPaths = (plan: MachinePlan): ReadonlyMap<string, ReadonlyMap<s
 /** The files of a plan's disks, and whether each is there at the end. */
 export const filesAfter = (plan: MachinePlan): ReadonlyMap<string, 'there' | 'gone'> => {
   const files = new Map<string, 'there' | 'gone'>()
-  for (const own of knownPaths(plan).values()) for (const path of own.values()) files.set(path, 'there')
+  for (const own of knownPaths(plan).values())
+    for (const path of Array.from(own.values()).flat()) files.set(path, 'there')
   for (const { before, after, fates } of plan.parts)
     for (const [name, fate] of fates) {
       const image = before.images.get(name) ?? after.images.get(name)
-      if (image !== undefined && fate.includes('removed')) files.set(normalPath(locationString(image.location)), 'gone')
+      if (image !== undefined && fate.some((one) => one === 'removed' || one === 'renamed'))
+        files.set(normalPath(locationString(image.location)), 'gone')
     }
   for (const chain of plan.after.disks.values())
     for (const { location } of chain.images.values()) files.set(normalPath(locationString(location)), 'there')

@@ -27,7 +27,7 @@ export interface GrownSnapshot {
   readonly name: string
   readonly parent: string | undefined
   readonly state: 'running' | 'paused' | 'shutoff' | 'disk-snapshot'
-  readonly memory: 'none' | 'external'
+  readonly memory: 'none' | 'external' | 'internal'
   readonly modes: ReadonlyMap<string, 'external' | 'internal' | 'manual' | 'no'>
   readonly shown: ReadonlyMap<string, string>
   readonly overlays: ReadonlyMap<string, string>
@@ -146,7 +146,8 @@ const take = (grown: Grown, event: Growth & { readonly _tag: 'Take' }): Grown =>
       return [target, modes.get(target) === 'internal' ? frozen(disk, name) : disk]
     }),
   )
-  const state = event.kind === 'inside' ? 'shutoff' : event.state
+  const ran = event.state === 'running' || event.state === 'paused'
+  const state = event.kind === 'inside' && !ran ? 'shutoff' : event.state
   const overlays = Array.from(disks).flatMap(([target, { active }]) =>
     modes.get(target) === 'external' ? [[target, active] as const] : [],
   )
@@ -154,7 +155,7 @@ const take = (grown: Grown, event: Growth & { readonly _tag: 'Take' }): Grown =>
     name,
     parent: grown.current,
     state,
-    memory: state === 'running' || state === 'paused' ? 'external' : 'none',
+    memory: !ran ? 'none' : event.kind === 'inside' ? 'internal' : 'external',
     modes,
     shown: new Map(Array.from(grown.disks, ([target, { active }]) => [target, active])),
     overlays: new Map(overlays),

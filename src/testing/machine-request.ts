@@ -5,11 +5,12 @@ import type {
   ChainRequest,
   DeleteRequest,
   ForgetRequest,
+  RenameImageRequest,
   RevertRequest,
   TakeRequest,
 } from '../operation/machine-request.js'
 import type { TakeDisk } from '../operation/machine-request.js'
-import { arbitraryCommitRequest, arbitraryPullRequest } from './request.js'
+import { arbitraryCommitRequest, arbitraryPullRequest, arbitraryRenameRequest } from './request.js'
 
 const namesOf = ({ snapshots }: Machine): ReadonlyArray<string> => Array.from(snapshots.keys())
 
@@ -25,16 +26,30 @@ const arbitraryTakeDisk: fc.Arbitrary<TakeDisk | undefined> = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom({ mode: 'no' as const }, { mode: 'manual' as const }) },
 )
 
+const fewInside: fc.Arbitrary<TakeDisk['mode']> = fc.constantFrom('internal', 'internal', 'external', 'no')
+
 const arbitraryTakeDisks = (machine: Machine): fc.Arbitrary<ReadonlyMap<string, TakeDisk>> => {
   const targets = Array.from(machine.disks.keys())
   const inside = new Map(targets.map((target) => [target, { mode: 'internal' as const }]))
   const outside = fc
     .array(arbitraryTakeDisk, { minLength: targets.length, maxLength: targets.length })
     .map((modes) => new Map(targets.flatMap((target, at) => (modes[at] === undefined ? [] : [[target, modes[at]]]))))
+  const mixed = fc
+    .array(fewInside, { minLength: targets.length, maxLength: targets.length })
+    .map((modes) => new Map(targets.map((target, at): [string, TakeDisk] => [target, { mode: modes[at] ?? 'no' }])))
   return fc.oneof(
     { weight: 5, arbitrary: outside },
-    { weight: machine.state === 'shut-off' ? 2 : 0, arbitrary: fc.constant(inside) },
+    { weight: 2, arbitrary: fc.constant(inside) },
+    { weight: machine.definitions === undefined ? 1 : 0, arbitrary: mixed },
   )
+}
+
+/** Memory in a file, or inside where all disks are. */
+const arbitraryMemory = (machine: Machine, name: string): fc.Arbitrary<TakeRequest['memory']> => {
+  const external = { _tag: 'External', path: `/images/${name}.memory` } as const
+  return machine.state === 'shut-off'
+    ? fc.constant(undefined)
+    : fc.constantFrom(undefined, undefined, external, { _tag: 'Internal' } as const)
 }
 
 /**
@@ -44,11 +59,10 @@ const arbitraryTakeDisks = (machine: Machine): fc.Arbitrary<ReadonlyMap<string, 
  */
 export const arbitraryTakeRequest = (machine: Machine): fc.Arbitrary<TakeRequest> => {
   const name = freshName(machine)
-  const memory = { _tag: 'External', path: `/images/${name}.memory` } as const
   return fc
     .record({
       disks: arbitraryTakeDisks(machine),
-      memory: fc.constantFrom(undefined, undefined, undefined, machine.state === 'shut-off' ? undefined : memory),
+      memory: arbitraryMemory(machine, name),
       metadata: fc.constantFrom('keep' as const, 'keep' as const, 'keep' as const, 'none' as const),
       quiesce: fc.constantFrom('no' as const, 'no' as const, 'prefer' as const, 'require' as const),
     })
@@ -117,6 +131,18 @@ export const arbitraryChainRequest = (machine: Machine): fc.Arbitrary<ChainReque
       .map(({ pull, ...of }): ChainRequest => ({ ...of, pull: { ...pull, points: [] } }))
     return fc.oneof(down, up)
   })
+
+/**
+ * Random renames of an image of one of the disks.
+ *
+ * @since 0.2.0
+ */
+export const arbitraryRenameImageRequest = (machine: Machine): fc.Arbitrary<RenameImageRequest> =>
+  fc
+    .constantFrom(...machine.disks.values())
+    .chain((chain) =>
+      arbitraryRenameRequest(chain).map(({ points: _, ...request }) => ({ ...request, disk: chain.disk })),
+    )
 
 /**
  * Random requests to forget snapshots.

@@ -41,8 +41,7 @@ import { writesOf, writtenOver } from './machine-write.js'
 /**
  * How a machine behaves while a plan is executed.
  *
- * - `writes`: numbers that pick what the guest writes, in turn; nothing, where left out. In a revert, after which nobody needs what
- *   it writes, it writes nothing.
+ * - `writes`: numbers that pick what the guest writes, in turn; nothing, where left out, and in a revert, which throws it away.
  * - `progressBytes`: jobs copy at most so much at a time.
  * - `order`: numbers that pick an order of the steps which lanes and barriers allow; the plan's own, where left out.
  * - `outside`: how somebody else has which files of a disk open, by disk and path.
@@ -176,7 +175,8 @@ export const wrongIn = (trial: Trial, machine: MachineWorld, map: PointMap): Rea
   const wrong: Array<string> = []
   for (const [snapshot, places] of map)
     for (const [disk, { held, image }] of places) {
-      const path = paths.get(disk)?.get(image) ?? ''
+      const known = paths.get(disk)?.get(image) ?? []
+      const path = known.find((one) => hasFile(machine, one)) ?? ''
       const seen = machineFileView(machine, path, held === 'inside' ? snapshot : undefined)
       const shall = snapshotShallRead(trial.plan, trial.contents, { snapshot, disk })
       if (E.isLeft(seen) || shall === undefined || !equalViews(seen.right, shall))

@@ -121,8 +121,11 @@ const revertElement = ({ reverted }: GrownSnapshot): ReadonlyArray<XmlElement> =
 export const recordOfGrown = (grown: Grown, one: GrownSnapshot): XmlElement => {
   const depth = { stored: one.state === 'shutoff' ? 'source' : 'chain', end: 'open' } as const
   const inactive = one.state === 'shutoff' ? [] : [domainElement(grown, one.shown, { tag: 'inactiveDomain', ...depth })]
-  const memory =
-    one.memory === 'external' ? { snapshot: 'external', file: memoryOfGrown(one.name) } : { snapshot: 'no' }
+  const memory = {
+    external: { snapshot: 'external', file: memoryOfGrown(one.name) },
+    internal: { snapshot: 'internal' },
+    none: { snapshot: 'no' },
+  }[one.memory]
   return element('domainsnapshot', {}, [
     element('name', {}, [one.name]),
     element('state', {}, [one.state]),

@@ -43,7 +43,7 @@ export interface FilledMachine {
  * - `managed`: by libvirt, with its records and definitions; `none` for a machine that it does not manage. `libvirt` by default.
  * - `state`: what the guest does; any, where left out, as far as it can be with `managed`.
  * - `maxDisks` (3), `maxEvents` (10): how many takes, reverts, writes and so on have made it.
- * - `inside`: whether some snapshots are inside images; `some` by default.
+ * - `inside`: whether snapshots are inside images; `some` by default. With `most` disks are qcow2, and many have their memory there.
  * - `persistence`: of a domain that runs; `persistent` by default, `any` for some that are transient.
  * - `nodes`: as in `parseChain`.
  *
@@ -54,7 +54,7 @@ export interface MachineOptions {
   readonly state?: GuestState
   readonly maxDisks?: number
   readonly maxEvents?: number
-  readonly inside?: 'some' | 'none'
+  readonly inside?: 'some' | 'none' | 'most'
   readonly persistence?: 'persistent' | 'any'
   readonly nodes?: 'monitor' | 'implicit'
 }
@@ -73,13 +73,27 @@ const picture = ({ images, active }: GrownDisk): string => {
   })
 }
 
-const withInside = (chain: Chain, { images }: GrownDisk): Chain =>
+/** The snapshots whose memory a disk has inside: the first disk has that of all. */
+const remembered = ({ disks, snapshots }: Grown, target: string): ReadonlySet<string> => {
+  const [first] = disks.keys()
+  return new Set(
+    target === first
+      ? Array.from(snapshots.values()).flatMap((one) => (one.memory === 'internal' ? [one.name] : []))
+      : [],
+  )
+}
+
+const withInside = (chain: Chain, { images }: GrownDisk, memories: ReadonlySet<string>): Chain =>
   withImages(
     chain,
     new Map(
       Array.from(chain.images, ([name, image]) => {
         const inside = images.get(name)?.inside ?? []
-        const internalSnapshots = inside.map((one, at) => ({ id: String(at + 1), name: one.name, vmStateBytes: 0 }))
+        const internalSnapshots = inside.map((one, at) => ({
+          id: String(at + 1),
+          name: one.name,
+          vmStateBytes: memories.has(one.name) ? 1 : 0,
+        }))
         return [name, { ...image, internalSnapshots }]
       }),
     ),
@@ -121,19 +135,24 @@ const describedSnapshot = (grown: Grown, one: GrownSnapshot, { managed }: Settin
   creationTime: '1795656132',
   disks: Array.from(one.modes.keys(), (target) => [target, heldDisk(one, target)] as const),
   ...(one.parent === undefined ? {} : { parent: one.parent }),
-  ...(one.memory === 'none' ? {} : { memory: { _tag: 'External' as const, path: memoryOfGrown(one.name) } }),
+  ...(one.memory === 'external' ? { memory: { _tag: 'External' as const, path: memoryOfGrown(one.name) } } : {}),
+  ...(one.memory === 'internal' ? { memory: { _tag: 'Internal' as const } } : {}),
   ...(managed === 'libvirt' ? { recorded: recordOfGrown(grown, one) } : {}),
 })
 
-const filledDisk = (target: string, disk: GrownDisk, { parse }: Setting): { chain: Chain; contents: Contents } => {
+const filledDisk = (
+  grown: Grown,
+  [target, disk]: readonly [string, GrownDisk],
+  { parse }: Setting,
+): { chain: Chain; contents: Contents } => {
   const parsed = parseChain(picture(disk), { ...parse, disk: target })
   if (E.isLeft(parsed)) throw new Error(`unreachable: ${JSON.stringify(parsed.left)}`)
-  return { chain: withInside(parsed.right.chain, disk), contents: parsed.right.contents }
+  return { chain: withInside(parsed.right.chain, disk, remembered(grown, target)), contents: parsed.right.contents }
 }
 
 /** The machine that has grown, as somebody would describe it who knows all of it. */
 export const filledMachine = (grown: Grown, setting: Setting): FilledMachine => {
-  const disks = new Map(Array.from(grown.disks, ([target, disk]) => [target, filledDisk(target, disk, setting)]))
+  const disks = new Map(Array.from(grown.disks, (one) => [one[0], filledDisk(grown, one, setting)]))
   const made = machine({
     name: 'vm',
     state: setting.state,
@@ -150,15 +169,23 @@ export const filledMachine = (grown: Grown, setting: Setting): FilledMachine => 
 
 const choice = fc.nat({ max: 1000 })
 
+const kinds = {
+  none: ['outside'],
+  some: ['outside', 'outside', 'inside'],
+  most: ['outside', 'inside', 'inside', 'inside'],
+} as const
+
+const takenStates = ['disk-snapshot', 'disk-snapshot', 'shutoff', 'running', 'paused'] as const
+
 const arbitraryGrowth = ({ inside = 'some' }: MachineOptions): fc.Arbitrary<Growth> => {
   const take = fc.record({
     _tag: fc.constant('Take' as const),
-    kind: fc.constantFrom('outside' as const, ...(inside === 'some' ? ['outside' as const, 'inside' as const] : [])),
+    kind: fc.constantFrom(...kinds[inside]),
     modes: fc.array(fc.constantFrom('external' as const, 'external' as const, 'external' as const, 'no', 'manual'), {
       minLength: 3,
       maxLength: 3,
     }),
-    state: fc.constantFrom('disk-snapshot' as const, 'disk-snapshot', 'shutoff', 'running', 'paused'),
+    state: fc.constantFrom(...(inside === 'most' ? (['running', 'paused'] as const) : takenStates)),
   })
   const revert = fc.record({
     _tag: fc.constant('Revert' as const),
@@ -180,6 +207,8 @@ const arbitraryGrowth = ({ inside = 'some' }: MachineOptions): fc.Arbitrary<Grow
   )
 }
 
+const formats = ['qcow2', 'qcow2', 'raw'] as const
+
 const states: ReadonlyArray<GuestState> = ['running', 'shut-off', 'paused']
 
 /**
@@ -192,20 +221,20 @@ const states: ReadonlyArray<GuestState> = ['running', 'shut-off', 'paused']
  */
 export const arbitraryMachine = (options: MachineOptions = {}): fc.Arbitrary<FilledMachine> => {
   const { managed = 'libvirt', maxDisks = 3, maxEvents = 10 } = options
-  const format = fc.constantFrom('qcow2' as const, 'qcow2' as const, 'raw' as const)
+  const format = fc.constantFrom(...(options.inside === 'most' ? (['qcow2'] as const) : formats))
   return fc
     .record({
-      formats: fc.array(format, { minLength: 1, maxLength: maxDisks }),
+      bases: fc.array(format, { minLength: 1, maxLength: maxDisks }),
       growth: fc.array(arbitraryGrowth(options), { maxLength: maxEvents, size: 'max' }),
       state: options.state === undefined ? fc.constantFrom(...states) : fc.constant(options.state),
       stored: fc.constantFrom('source' as const, 'chain' as const),
       persistence: fc.constantFrom(...Array.from({ length: 8 }, () => 'persistent' as const), 'transient' as const),
       headers: fc.constantFrom('absolute' as const, 'relative' as const),
     })
-    .map(({ formats, growth, state, stored, persistence, headers }) => {
+    .map(({ bases, growth, state, stored, persistence, headers }) => {
       const grown = growth.reduce(
         (of, event, at) => (event._tag === 'Attach' && of.disks.size >= maxDisks ? of : grownBy(of, event, at)),
-        seedling(formats),
+        seedling(bases),
       )
       return filledMachine(grown, {
         managed,

@@ -12,6 +12,7 @@ import type {
   End,
   NewImage,
   PullRequest,
+  RenameRequest,
 } from '../operation/request.js'
 import type { Point } from '../plan/plan.js'
 
@@ -73,10 +74,12 @@ export const arbitraryCommitRequest = (chain: Chain): fc.Arbitrary<CommitRequest
         base: fc.option(arbitraryBelow(chain, top), { nil: undefined, freq: 4 }),
         end: arbitraryEnd,
         odd: fc.integer({ min: 0, max: 9 }).map((n) => n === 9),
+        short: fc.constantFrom(undefined, 'refuse' as const, 'grow' as const, 'grow' as const),
       })
-      .map(({ common, base, end, odd }) => ({
+      .map(({ common, base, end, odd, short }) => ({
         ...common,
         top,
+        ...(short === undefined ? {} : { short }),
         ...(base === undefined ? {} : { base }),
         ...((top === chain.active) === odd ? {} : { end }),
       })),
@@ -142,3 +145,25 @@ export const arbitraryCopyRequest = (chain: Chain): fc.Arbitrary<CopyRequest> =>
       })
       .map(({ common, to, onto, end }) => ({ ...common, to, depth, end, ...(onto === undefined ? {} : { onto }) })),
   )
+
+/**
+ * Random renames: of any image, to a free path in its own folder or in another one, now and then to one that is taken; mostly
+ * under another name too.
+ *
+ * @since 0.2.0
+ */
+export const arbitraryRenameRequest = (chain: Chain): fc.Arbitrary<RenameRequest> => {
+  const free = fc.constantFrom('/images/new', '/images/deeper/new', '/new', '/elsewhere/in/new:1', '/images/new:1')
+  const taken = fc.constantFrom(...Array.from(chain.images.values(), ({ location }) => locationString(location)))
+  return fc
+    .record({
+      image: arbitraryName(chain),
+      to: fc.oneof({ weight: 9, arbitrary: free }, { weight: 1, arbitrary: taken }),
+      name: fc.oneof(
+        { weight: 5, arbitrary: fc.constantFrom(undefined, 'new') },
+        { weight: 1, arbitrary: arbitraryName(chain) },
+      ),
+      points: arbitraryPoints(chain),
+    })
+    .map(({ name, ...of }) => ({ ...of, ...(name === undefined ? {} : { name }) }))
+}

@@ -183,8 +183,8 @@ const assertChain = (plan: Plan, contents: Contents, world: World): void => {
 const assertFiles = (plan: Plan, contents: Contents, world: World): void => {
   for (const image of plan.before.images.values()) {
     const there = fileAt(world, locationString(image.location)) !== undefined
-    const removed = plan.fates.get(image.name)?.includes('removed') === true
-    if (there === removed) fail(plan, contents, `the file of ${image.name} is ${there ? 'still there' : 'gone'}`)
+    const gone = plan.fates.get(image.name)?.some((fate) => fate === 'removed' || fate === 'renamed') === true
+    if (there === gone) fail(plan, contents, `the file of ${image.name} is ${there ? 'still there' : 'gone'}`)
   }
   if (world.incidents.length > 0) fail(plan, contents, `incidents: ${JSON.stringify(world.incidents)}`)
 }
@@ -260,7 +260,7 @@ export const assertPlanSurvivesKill = (plan: Plan, contents: Contents, meanwhile
   for (const [index, moment] of trace.moments.entries()) {
     if (moment.run !== undefined) expected = written(expected, [moment.run])
     for (const dead of deadAt(plan, trace, index)) {
-      const seen = viewAgain(dead, moment.world)
+      const seen = viewAgain(worldToRead(plan, { world: dead, step: moment.step }), moment.world)
       if (seen === undefined || !equalViews(seen, expected))
         fail(
           plan,

@@ -17,6 +17,7 @@ describe('capabilitiesOfVersions', () => {
       'libvirt-external-snapshot',
       'libvirt-memory-snapshot',
       'libvirt-redefine',
+      'libvirt-save',
     ])
   })
 

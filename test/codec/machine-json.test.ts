@@ -11,6 +11,7 @@ import type { Machine } from '../../src/model/machine.js'
 import { pointMap } from '../../src/model/point-map.js'
 import type { SnapshotDescription, SnapshotDiskDescription } from '../../src/model/snapshot.js'
 import type { XmlElement } from '../../src/model/xml.js'
+import type { SavedState } from '../../src/model/saved-state.js'
 import type { Consistency, MachineAssumption, MachinePlan } from '../../src/plan/machine-plan.js'
 import { left, right } from './captured.js'
 
@@ -76,6 +77,25 @@ const snapshotOf = (at: number, lengths: ReadonlyArray<number>): fc.Arbitrary<Sn
       disks: modes.map((mode, disk) => [names[disk] ?? '', mode] as const),
     }))
 
+const pin = fc
+  .tuple(fc.string(), fc.constantFrom('qcow2', undefined), fc.constantFrom(65536, undefined))
+  .map(([path, format, sizeBytes]) => ({ path, format, sizeBytes }))
+
+const savedStates: fc.Arbitrary<SavedState> = fc.record(
+  {
+    place: fc.oneof(
+      fc.constant({ kind: 'managed' } as const),
+      fc.string().map((path) => ({ kind: 'file' as const, path })),
+    ),
+    guest: fc.constantFrom('running', 'paused'),
+    definition: domain,
+    known: fc.constantFrom('as printed', 'foreseen'),
+    disks: fc.constantFrom('as saved', 'written since'),
+    images: fc.array(pin, { maxLength: 2 }).map((all) => new Map([['vda', all]])),
+  },
+  { requiredKeys: ['place', 'guest', 'definition', 'known', 'disks'], noNullPrototype: true },
+)
+
 const machines: fc.Arbitrary<Machine> = fc
   .array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 3 })
   .chain((lengths) =>
@@ -87,9 +107,10 @@ const machines: fc.Arbitrary<Machine> = fc
       current: fc.option(fc.nat(), { nil: undefined }),
       live: fc.option(domain, { nil: undefined }),
       persistent: domain,
+      saved: fc.array(savedStates, { maxLength: 2 }),
     }),
   )
-  .map(({ lengths, snapshots, current, live, persistent }) => {
+  .map(({ lengths, snapshots, current, live, persistent, saved }) => {
     const name = snapshots[(current ?? 0) % Math.max(1, snapshots.length)]?.name
     return right(
       machine({
@@ -97,6 +118,7 @@ const machines: fc.Arbitrary<Machine> = fc
         state: live === undefined ? 'shut-off' : 'paused',
         disks: lengths.map((length, disk) => lineOf(names[disk] ?? '', length)),
         snapshots,
+        saved,
         ...(live === undefined && snapshots.length % 2 === 0 ? {} : { definitions: { live, persistent } }),
         ...(current === undefined || name === undefined ? {} : { current: name }),
       }),
@@ -129,6 +151,14 @@ describe('a machine', () => {
   const snapshot = { name: 's', state: 'running', memory: { _tag: 'None' }, disks: [] }
   const encoded = { ...encodeMachine(right(machine({ name: 'vm', state: 'running', disks: [lineOf('vda', 1)] }))) }
   const withSnapshot = (change: object): object => ({ ...encoded, snapshots: [{ ...snapshot, ...change }] })
+  const savedNow = {
+    place: { kind: 'managed' },
+    guest: 'running',
+    definition: { name: 'domain', attributes: {}, children: [] },
+    known: 'as printed',
+    disks: 'as saved',
+  }
+  const pinned = { disk: 'vda', images: [] }
   const held = { disk: 'vda', held: { mode: 'no' } }
 
   test.each([
@@ -137,6 +167,9 @@ describe('a machine', () => {
     ['$.extra', { ...encoded, extra: 1 }],
     ['$.state', { ...encoded, state: 'shutoff' }],
     ['$.definitions.other', { ...encoded, definitions: { other: 1 } }],
+    ['$.saved[0].disks', { ...encoded, saved: [{ ...savedNow, disks: 'x' }] }],
+    ['$.saved[0].place.path', { ...encoded, saved: [{ ...savedNow, place: { kind: 'managed', path: '/m' } }] }],
+    ['$.saved[0].images', { ...encoded, saved: [{ ...savedNow, images: [pinned, pinned] }] }],
     ['$.snapshots[0].extra', withSnapshot({ extra: 1 })],
     ['$.snapshots[0].state', withSnapshot({ state: 'crashed' })],
     ['$.snapshots[0].memory._tag', withSnapshot({ memory: { _tag: 'Half' } })],
@@ -171,13 +204,14 @@ const assumes: ReadonlyArray<MachineAssumption> = [
   { _tag: 'NoManagedSave', domain: 'vm' },
   { _tag: 'MemoryFile', snapshot: 's', path: '/m' },
   { _tag: 'Starts', domain: 'vm' },
+  { _tag: 'DisksAsSaved', domain: 'vm' },
   { _tag: 'DiskGone', snapshot: 's', disks: ['vdb'] },
 ]
 
 const thaw = { call: { _tag: 'Agent', command: { execute: 'guest-fsfreeze-thaw' } }, why: 'thaw' } as const
 
 const operations: ReadonlyArray<MachinePlan['operation']> = [
-  ...(['take', 'delete', 'revert', 'forget', 'redefine', 'commit', 'pull'] as const),
+  ...(['take', 'delete', 'revert', 'forget', 'redefine', 'commit', 'pull', 'save', 'restore', 'drop'] as const),
 ]
 
 const grades: ReadonlyArray<Consistency | undefined> = [

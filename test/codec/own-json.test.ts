@@ -23,7 +23,7 @@ import {
   arbitraryCopyRequest,
   arbitraryPullRequest,
 } from '../../src/testing/index.js'
-import { live, offline, qmp } from '../operation/expect-plan.js'
+import { daemon, live, offline, qmp } from '../operation/expect-plan.js'
 import { left, right } from './captured.js'
 
 // `deepStrictEqual` and not `toStrictEqual`, which is not strict inside a Map: a member may be missing there or undefined.
@@ -160,7 +160,7 @@ describe('a chain', () => {
 
 type Operation<Request> = (of: Chain, request: Request, hypervisor: Hypervisor) => E.Either<Refusal, Plan>
 
-const hypervisors: ReadonlyArray<Hypervisor> = [qmp, { ...qmp, guest: 'paused' }, live, offline]
+const hypervisors: ReadonlyArray<Hypervisor> = [qmp, { ...qmp, guest: 'paused' }, live, offline, daemon]
 
 const roundTrips = <Request>(operation: Operation<Request>, requests: (of: Chain) => fc.Arbitrary<Request>): number => {
   let plans = 0
@@ -295,6 +295,17 @@ const functions: ReadonlyArray<LibvirtCall> = [
   { call: 'virDomainDestroyFlags', arguments: { domain: 'guest' }, flags: ['VIR_DOMAIN_DESTROY_GRACEFUL'] },
   { call: 'virDomainCreateWithFlags', arguments: { domain: 'guest' }, flags: ['VIR_DOMAIN_START_PAUSED'] },
   { call: 'virDomainDefineXMLFlags', arguments: { domain: 'guest', xml }, flags: [] },
+  { call: 'virDomainCreateWithFlags', arguments: { domain: 'guest' }, flags: ['VIR_DOMAIN_START_FORCE_BOOT'] },
+  {
+    call: 'virDomainManagedSave',
+    arguments: { domain: 'guest' },
+    flags: ['VIR_DOMAIN_SAVE_BYPASS_CACHE', 'VIR_DOMAIN_SAVE_RUNNING', 'VIR_DOMAIN_SAVE_PAUSED'],
+  },
+  { call: 'virDomainManagedSaveRemove', arguments: { domain: 'guest' }, flags: [] },
+  { call: 'virDomainManagedSaveDefineXML', arguments: { domain: 'guest', xml }, flags: ['VIR_DOMAIN_SAVE_PAUSED'] },
+  { call: 'virDomainSaveFlags', arguments: { domain: 'guest', path: '/m' }, flags: ['VIR_DOMAIN_SAVE_RUNNING'] },
+  { call: 'virDomainRestoreFlags', arguments: { domain: 'guest', path: '/m' }, flags: ['VIR_DOMAIN_SAVE_PAUSED'] },
+  { call: 'virDomainSaveImageDefineXML', arguments: { domain: 'guest', path: '/m', xml }, flags: [] },
   { call: 'virDomainSuspend', arguments: { domain: 'guest' }, flags: [] },
   { call: 'virDomainResume', arguments: { domain: 'guest' }, flags: [] },
   { call: 'virDomainGetXMLDesc', arguments: { domain: 'guest' }, flags: ['VIR_DOMAIN_XML_INACTIVE'] },

@@ -37,7 +37,7 @@ const documented = (file: string): ReadonlyArray<string> => {
   return unique(matches(text, /`([A-Z]\w+)`/g))
 }
 
-describe.each(['add-overlay', 'commit', 'pull', 'copy'])('docs/%s.md', (operation) => {
+describe.each(['add-overlay', 'commit', 'pull', 'copy', 'rename'])('docs/%s.md', (operation) => {
   const page = read(`docs/${operation}.md`)
 
   it('has a row for every refusal of its operation, and for no other', () => {

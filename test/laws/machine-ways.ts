@@ -7,6 +7,7 @@ import type { Machine, MachineHost, MachinePlan, MachineRefusal, RevertRequest }
 import { changeChain } from '../../src/operation/change-chain.js'
 import { deleteSnapshots } from '../../src/operation/delete.js'
 import { forget } from '../../src/operation/forget.js'
+import { renameImage } from '../../src/operation/rename-image.js'
 import { revert } from '../../src/operation/revert.js'
 import { take } from '../../src/operation/take.js'
 import {
@@ -14,6 +15,7 @@ import {
   arbitraryDeleteRequest,
   arbitraryForgetRequest,
   arbitraryMachine,
+  arbitraryRenameImageRequest,
   arbitraryRevertRequest,
   arbitraryTakeRequest,
 } from '../../src/testing/index.js'
@@ -33,6 +35,15 @@ export const ways: Readonly<Record<'libvirt' | 'qmp' | 'qemu-img', Way>> = {
   'qemu-img': { host: { via: 'qemu-img', capabilities }, options: { managed: 'none', state: 'shut-off' } },
 }
 
+/** With the way that is for block jobs alone: nothing is taken, reverted or renamed so. */
+export const everyWay: Readonly<Record<string, Way>> = {
+  ...ways,
+  'storage-daemon': {
+    host: { via: 'storage-daemon', capabilities, socket: '/run/vm.qmp' },
+    options: { managed: 'none', state: 'shut-off' },
+  },
+}
+
 type Planned = Either<MachineRefusal, MachinePlan>
 
 /** A random request for one of the operations, planned. */
@@ -48,7 +59,9 @@ const reverting: Asking = (machine, host) =>
     .filter((request) => keepsDisks(machine, request))
     .map((request) => () => revert(machine, request, host))
 
-export const operations: Readonly<Record<'take' | 'delete' | 'revert' | 'change a chain' | 'forget', Asking>> = {
+export const operations: Readonly<
+  Record<'take' | 'delete' | 'revert' | 'change a chain' | 'rename' | 'forget', Asking>
+> = {
   take: (machine, host) => arbitraryTakeRequest(machine).map((request) => () => take(machine, request, host)),
   delete: (machine, host) =>
     arbitraryDeleteRequest(machine).map((request) => () => deleteSnapshots(machine, request, host)),
@@ -58,6 +71,8 @@ export const operations: Readonly<Record<'take' | 'delete' | 'revert' | 'change 
       : reverting(machine, host),
   'change a chain': (machine, host) =>
     arbitraryChainRequest(machine).map((request) => () => changeChain(machine, request, host)),
+  rename: (machine, host) =>
+    arbitraryRenameImageRequest(machine).map((request) => () => renameImage(machine, request, host)),
   forget: (machine, host) => arbitraryForgetRequest(machine).map((request) => () => forget(machine, request, host)),
 }
 

@@ -2,7 +2,7 @@ import * as fc from 'fast-check'
 import * as E from 'fp-ts/lib/Either.js'
 import { describe, expect, it } from 'vitest'
 
-import { addOverlay, commit, copy, defaultClusterBytes, pull } from '../../src/index.js'
+import { addOverlay, commit, copy, defaultClusterBytes, pull, rename } from '../../src/index.js'
 import type { Chain, Contents, Hypervisor, Plan, Refusal, Run } from '../../src/index.js'
 import {
   arbitraryAddOverlayRequest,
@@ -10,11 +10,12 @@ import {
   arbitraryCommitRequest,
   arbitraryCopyRequest,
   arbitraryPullRequest,
+  arbitraryRenameRequest,
   assertPlanKeepsContent,
   assertPlanSimulates,
   assertPlanSurvivesKill,
 } from '../../src/testing/index.js'
-import { live, offline, qmp } from '../operation/expect-plan.js'
+import { daemon, live, offline, qmp } from '../operation/expect-plan.js'
 
 type Operation<Request> = (chain: Chain, request: Request, hypervisor: Hypervisor) => E.Either<Refusal, Plan>
 
@@ -23,7 +24,7 @@ interface Case {
   readonly contents: Contents
 }
 
-const hypervisors: ReadonlyArray<Hypervisor> = [qmp, { ...qmp, guest: 'paused' }, live, offline]
+const hypervisors: ReadonlyArray<Hypervisor> = [qmp, { ...qmp, guest: 'paused' }, live, offline, daemon]
 
 /** Random chains, requests and ways for an operation, and the plan of each, with how many had one. */
 const forPlans = <Request>(
@@ -84,8 +85,8 @@ const laws = [
   ],
   [
     'survives a kill at any moment',
-    (one: Case, { guest }: Hypervisor): void => {
-      if (guest !== 'shut-off')
+    (one: Case, { guest, via }: Hypervisor): void => {
+      if (via !== 'qemu-img')
         assertPlanSurvivesKill(one.plan, one.contents, {
           guest,
           writes: writesOn(one.plan.before),
@@ -106,6 +107,10 @@ describe.each(laws)('every plan %s', (_, law) => {
 
   it('to copy', () => {
     expect(forPlans(copy, arbitraryCopyRequest, law)).toBeGreaterThan(40)
+  })
+
+  it('to rename an image', () => {
+    expect(forPlans(rename, arbitraryRenameRequest, law)).toBeGreaterThan(40)
   })
 
   it('to add an overlay', () => {

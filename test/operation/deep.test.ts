@@ -1,9 +1,9 @@
 import * as E from 'fp-ts/lib/Either.js'
 import { describe, expect, it } from 'vitest'
 
-import { addOverlay, chain, checkPlan, commit, copy, explain, notation, pull } from '../../src/index.js'
+import { addOverlay, chain, checkPlan, commit, copy, explain, notation, pull, rename } from '../../src/index.js'
 import type { Chain, ImageDescription, Plan } from '../../src/index.js'
-import { everyWay } from './expect-plan.js'
+import { everyWay, offline } from './expect-plan.js'
 
 const count = 100_000
 const top = `i${count - 1}`
@@ -51,3 +51,10 @@ describe.each(everyWay)('no stack grows with the length of a chain ($via)', (way
     60_000,
   )
 })
+
+it('nor with that of one whose image in the middle gets another path', () => {
+  const planned = rename(deep(), { image: `i${count / 2}`, to: '/elsewhere/new', name: 'new' }, offline)
+  if (E.isLeft(planned)) throw new Error(JSON.stringify(planned.left))
+  expect(planned.right.after.images.size).toBe(count)
+  expect(checkPlan(planned.right)).toStrictEqual([])
+}, 60_000)

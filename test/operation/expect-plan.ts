@@ -29,6 +29,12 @@ const capabilities = capabilitiesOfVersions({ qemu: '10.0.2', libvirt: '11.3.0' 
 
 export const qmp = { via: 'qmp', guest: 'running', capabilities } as const satisfies Hypervisor
 export const offline = { via: 'qemu-img', guest: 'shut-off', capabilities } as const satisfies Hypervisor
+export const daemon = {
+  via: 'storage-daemon',
+  guest: 'shut-off',
+  capabilities,
+  socket: '/run/chain.qmp',
+} as const satisfies Hypervisor
 export const live: LibvirtHypervisor = {
   via: 'libvirt',
   guest: 'running',

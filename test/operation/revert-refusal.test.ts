@@ -94,7 +94,7 @@ describe('who is asked', () => {
         expect(refusedRevert(vm(of), { to: 's1', how }, { ...throughLibvirt, managedSave: 'present' })).toStrictEqual({
           _tag: 'ManagedSavePresent',
           domain: 'vm',
-          alternatives: [],
+          alternatives: [{ _tag: 'DropState', place: { kind: 'managed' } }],
         })
     const none = reverted(vm(off), { to: 's1' }, { ...throughLibvirt, managedSave: 'none' })
     expect(none.assumes.some(({ _tag }) => _tag === 'NoManagedSave')).toBe(false)

@@ -225,7 +225,7 @@ describe('through libvirt', () => {
     expect(points(plan.after)['m']).toStrictEqual({ vda: 'a.1', vdb: 'b.1' })
     expect(pictures(plan.after)).toStrictEqual(pictures(plan.before))
     expect(plan.after.disks.get('vda')?.images.get('a.1')?.internalSnapshots).toStrictEqual([
-      { id: '1', name: 'm', vmStateBytes: 0 },
+      { id: '1', name: 'm', vmStateBytes: 1 },
     ])
   })
 

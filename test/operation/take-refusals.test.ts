@@ -180,8 +180,7 @@ describe('the way', () => {
   })
 
   it.each([
-    [throughQmp, two, { name: 'm', memory }, 'saves no memory through the monitor'],
-    [throughQmp, two, { name: 'm', disks: modes('internal', 'internal') }, 'no internal snapshots through the monitor'],
+    [throughQmp, two, { name: 'm', memory }, 'saves no memory to a file through the monitor'],
     [throughLibvirt, two, { name: 'm', memory, quiesce: 'require' }, 'kept with its file systems frozen'],
     [throughLibvirt, two, { name: 'm', disks: modes('external', 'manual'), quiesce: 'require' }, 'cannot thaw'],
     [throughLibvirt, two, { name: 'm', memory: { _tag: 'External', path: 'm.mem' } }, '"m.mem", is not absolute'],

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 
 import { checkPlan, commit, copy, pull } from '../../src/index.js'
 import type { Plan } from '../../src/index.js'
-import { everyWay, parsed, planned, qmp } from '../operation/expect-plan.js'
+import { daemon, everyWay, parsed, planned, qmp } from '../operation/expect-plan.js'
 
 const before = parsed('base[abcd] <- a[-e--] <- b[--f-] <- top[---g]^')
 const good = planned(commit, before, {
@@ -19,7 +19,7 @@ const without = (drop: (execute: string, index: number) => boolean): Plan => ({
 })
 
 describe('checkPlan', () => {
-  it.each(everyWay)('finds nothing in plans of this library ($via)', (way) => {
+  it.each([...everyWay, daemon])('finds nothing in plans of this library ($via)', (way) => {
     const to = { name: 'new', location: { _tag: 'File', path: '/images/new' }, format: 'qcow2' } as const
     const plans = [
       planned(commit, before, { top: 'b', leftovers: 'remove' }, way),
@@ -86,6 +86,28 @@ describe('checkPlan', () => {
     expect(checkPlan({ ...good, steps })).toStrictEqual([
       { _tag: 'ReaderLosesFile', step: removal, path: '/images/../images/a', image: 'a' },
     ])
+  })
+
+  it('finds a storage daemon that is left running, and files that go while it runs', () => {
+    const plan = planned(pull, before, { into: 'top', leftovers: 'remove' }, daemon)
+    const steps = plan.steps.filter(({ call }) => call._tag !== 'Qmp' || call.command.execute !== 'quit')
+    expect(checkPlan({ ...plan, steps })).toStrictEqual([
+      { _tag: 'RemovedUnflushed', step: 7, path: '/images/b' },
+      { _tag: 'RemovedUnflushed', step: 8, path: '/images/a' },
+      { _tag: 'RemovedUnflushed', step: 9, path: '/images/base' },
+      { _tag: 'DaemonLeftRunning', step: 0, socket: '/run/chain.qmp' },
+    ])
+    const [start] = plan.steps
+    const again = steps.flatMap((step, index) => (index === 7 && start !== undefined ? [start, step] : [step]))
+    expect(checkPlan({ ...plan, steps: again })).toContainEqual({
+      _tag: 'RemovedUnflushed',
+      step: 8,
+      path: '/images/b',
+    })
+    const hurried = plan.steps.map(({ call, why, until }) =>
+      until?._tag === 'Daemon' && until.status === 'gone' ? { call, why } : { call, why, ...(until && { until }) },
+    )
+    expect(checkPlan({ ...plan, steps: hurried }).map(({ _tag }) => _tag)).toContain('DaemonLeftRunning')
   })
 
   it('finds a guest that is left paused', () => {

@@ -1,9 +1,9 @@
 // The named cases: each a tree, a request and the chain that comes of it. The test files run them on every host.
 
 import type * as E from 'fp-ts/lib/Either.js'
-import { addOverlay, commit, copy, pull, shallowCommit } from 'backing-chain'
+import { addOverlay, commit, copy, pull, rename, shallowCommit } from 'backing-chain'
 import type { AddOverlayRequest, Chain, CommitRequest, CopyRequest, Hypervisor } from 'backing-chain'
-import type { NewImage, Plan, PullRequest, Refusal, ShallowCommitRequest } from 'backing-chain'
+import type { NewImage, Plan, PullRequest, Refusal, RenameRequest, ShallowCommitRequest } from 'backing-chain'
 import type { LibvirtStageOptions } from './harness/stage-libvirt.js'
 import type { QmpStageOptions } from './harness/stage-qmp.js'
 import type { TreeOptions } from './harness/tree.js'
@@ -76,6 +76,11 @@ const copying =
   (request: Omit<CopyRequest, 'to'>, wanted: Wanted = {}): Planned =>
   (chain, hypervisor, place) =>
     copy(chain, { ...request, to: newImage(wanted, place) }, hypervisor)
+
+const renaming =
+  (request: Omit<RenameRequest, 'to'> & { readonly to: string }): Planned =>
+  (chain, hypervisor, place) =>
+    rename(chain, { ...request, to: place.at(request.to) }, hypervisor)
 
 const four = 'base[aaaaaa0aaa0a] <- a[b-0b-bb-0b-b] <- b[-c-0c--c-0cc] <- top[--d-0-d--0-d]^'
 const five = `${four.slice(0, -1)} <- live[e-----e-----]^`
@@ -478,6 +483,36 @@ const sizeCases: ReadonlyArray<NamedCase> = [
   },
 ]
 
+const short = 'base[aaaaaaaa] <- a[-bb-] <- (top[c-------]^, s[d-----])'
+
+/** A short top that is enlarged before it goes down. */
+const growthCases: ReadonlyArray<NamedCase> = [
+  {
+    name: 'commit of a short top, enlarged first, with a sibling that is repointed',
+    tree: short,
+    plan: committing({ top: 'a', short: 'grow', leftovers: 'remove' }),
+    after: 'base <- (top^, s)',
+  },
+  {
+    name: 'commit of a short top, enlarged first, and its file stays',
+    tree: short,
+    plan: committing({ top: 'a', short: 'grow' }),
+    after: 'base <- (top^, s)',
+  },
+  {
+    name: 'commit of a short top over a raw base, enlarged first',
+    tree: 'base:raw[aaaaaaaa] <- a[-bb-] <- top[c-----]^',
+    plan: committing({ top: 'a', short: 'grow', leftovers: 'remove' }),
+    after: 'base:raw <- top^',
+  },
+  {
+    name: 'commit of a short top above another short image, enlarged first',
+    tree: 'base[aaaaaaaa] <- m[-e--] <- a[--b-] <- top[c-------]^',
+    plan: committing({ top: 'a', short: 'grow', leftovers: 'remove' }),
+    after: 'base <- top^',
+  },
+].map((one) => ({ ...one, via: ['qemu-img'] }))
+
 const folders = { base: 'x', a: 'y/z', b: 'x', top: 'w' }
 const apart: TreeOptions = { headers: 'relative', folders }
 
@@ -511,6 +546,35 @@ const nameCases: ReadonlyArray<NamedCase> = [
     after: 'base <- (b <- top^, s)',
   },
 ]
+
+/** Another path for the file of an image; what was relative stays so. */
+const renameCases: ReadonlyArray<NamedCase> = (['absolute', 'relative'] as const).flatMap((headers) =>
+  (
+    [
+      ['the active image', four, { image: 'top', to: 'v', name: 'v' }, 'base <- a <- b <- v^'],
+      ['an image below, which a sibling reads too', siblings, { image: 'a', to: 'v' }, 'base <- a <- (b <- top^, s)'],
+      ['a leaf beside the chain', siblings, { image: 's', to: 'v', name: 'v' }, 'base <- a <- (b <- top^, v)'],
+      ['the base', four, { image: 'base', to: 'v:1', name: 'v:1' }, '"v:1" <- a <- b <- top^'],
+      ['a raw base', rawBase, { image: 'base', to: 'v' }, 'base:raw <- a <- top^'],
+      ['an image into another folder', siblings, { image: 'a', to: 'x/w/v', name: 'v' }, 'base <- v <- (b <- top^, s)'],
+      ['the active image into another folder', four, { image: 'top', to: 'x/v' }, 'base <- a <- b <- top^'],
+      [
+        'an image with a named point in time',
+        four,
+        { image: 'a', to: 'v', name: 'v', points: [{ point: 'monday', image: 'a' }] },
+        'base <- v <- b <- top^',
+      ],
+    ] as const
+  ).map(([what, tree, request, after]): NamedCase => ({
+    name: `rename of ${what}, ${headers}`,
+    tree,
+    via: ['qemu-img'],
+    // The folders are there already: link(2) makes none.
+    options: { headers, folders: request.to.includes('/') ? { base: 'x/w' } : {} },
+    plan: renaming(request),
+    after,
+  })),
+)
 
 const oddNames: ReadonlyArray<readonly [string, readonly [string, string, string]]> = [
   ['spaces', ['a base', ' b ', 'the top']],
@@ -638,8 +702,15 @@ const clusterCases: ReadonlyArray<NamedCase> = (
 export const cases: ReadonlyArray<NamedCase> = [
   ...[...wikiCases, ...overlayCases, ...commitCases, ...pullCases, ...copyCases, ...treeCases, ...rawCases],
   ...[...sizeCases, ...nameCases, ...oddCases, ...nodeCases, ...pausedCases, ...definitionCases, ...clusterCases],
+  ...[...growthCases, ...renameCases],
 ]
+
+/** A storage daemon does what a monitor does, but has nobody to switch over, and open only what the plan opens. */
+const forDaemon = (one: NamedCase): boolean =>
+  (one.via === undefined || one.via.includes('qmp')) && one.qmp === undefined && !overlayCases.includes(one)
 
 /** Those for one way. */
 export const casesFor = (via: Via): ReadonlyArray<NamedCase> =>
-  cases.filter((one) => one.via === undefined || one.via.includes(via))
+  via === 'storage-daemon'
+    ? cases.filter(forDaemon)
+    : cases.filter((one) => one.via === undefined || one.via.includes(via))

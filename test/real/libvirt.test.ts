@@ -6,6 +6,7 @@ import { casesFor, type NamedCase, type Via } from './cases.js'
 import { listen, type Events } from './harness/execute-virsh.js'
 import { runCase } from './harness/run-case.js'
 import { definedStage, libvirtStage } from './harness/stage-libvirt.js'
+import { inDaemon } from './harness/stage-storage-daemon.js'
 import { startLibvirt, type Libvirt } from './lab/libvirtd.js'
 
 /**
@@ -42,6 +43,15 @@ describe('with qemu-img, and a definition that stores the whole chain', () => {
   for (const one of readable('qemu-img'))
     it(one.name, async () => {
       await runCase(one, definedStage(libvirt, one.tree, { ...one.options, stored: 'chain' }))
+    })
+})
+
+/** A sixth of them: what is mended, and when, is the same. */
+describe('in a storage daemon, and a definition that stores the whole chain', () => {
+  for (const one of some(readable('storage-daemon')))
+    it(one.name, async () => {
+      const stage = await definedStage(libvirt, one.tree, { ...one.options, stored: 'chain' })
+      await runCase(one, Promise.resolve(inDaemon(stage, libvirt)))
     })
 })
 

@@ -287,6 +287,6 @@ describe.each(qemuVersions)('through QMP, QEMU %s', (version) => {
   it(`at random, BC_SEED=${String(seed)} BC_WALK=${String(steps)}`, async () => {
     const counts = await walk(version, { seed, steps })
     const planned = Array.from(counts).flatMap(([what, count]) => (what.includes(':') ? [] : [count]))
-    expect(planned.reduce((sum, count) => sum + count, 0)).toBeGreaterThan(steps / 2)
+    expect(planned.reduce((sum, count) => sum + count, 0)).toBeGreaterThan(steps / 3)
   })
 })

@@ -3,10 +3,20 @@
 
 import * as E from 'fp-ts/lib/Either.js'
 import * as fc from 'fast-check'
-import { chown } from 'node:fs/promises'
-import { join } from 'node:path'
+import { chown, mkdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, it } from 'vitest'
-import { addOverlay, capabilitiesOfVersions, commit, copy, equalViews, printChain, pull, viewOf } from 'backing-chain'
+import {
+  addOverlay,
+  capabilitiesOfVersions,
+  commit,
+  copy,
+  equalViews,
+  printChain,
+  pull,
+  rename,
+  viewOf,
+} from 'backing-chain'
 import type { Chain, Contents, Hypervisor, NewImage, Plan, Refusal } from 'backing-chain'
 import {
   arbitraryAddOverlayRequest,
@@ -14,12 +24,14 @@ import {
   arbitraryCommitRequest,
   arbitraryCopyRequest,
   arbitraryPullRequest,
+  arbitraryRenameRequest,
 } from 'backing-chain/testing'
 import { listen, type Events } from './harness/execute-virsh.js'
 import { runPlan, type Stage } from './harness/stage.js'
 import { definedStage, libvirtStage } from './harness/stage-libvirt.js'
 import { qemuImgStage } from './harness/stage-qemu-img.js'
 import { fullVersion, qmpStage } from './harness/stage-qmp.js'
+import { storageDaemonStage } from './harness/stage-storage-daemon.js'
 import { right, type TreeOptions } from './harness/tree.js'
 import { qemuVersions } from './lab/binaries.js'
 import { cellBytes, createImage } from './lab/images.js'
@@ -45,8 +57,10 @@ const moved = (image: NewImage, folder: string): NewImage => ({
   ...(image.header === undefined ? {} : { header: image.header.replace(/^\/images/, folder) }),
 })
 
-/** Makes the images that a plan wants to find: what lies in a whole one is to be written over. */
+/** Makes the images and folders that a plan wants to find: what lies in a whole image is to be written over. */
 const makeBefore = async (plan: Plan): Promise<void> => {
+  for (const { call } of plan.steps)
+    if (call._tag === 'Files' && call.operation === 'link') await mkdir(dirname(call.to), { recursive: true })
   for (const one of plan.assumes) {
     const image = one._tag === 'MadeBefore' ? plan.after.images.get(one.image) : undefined
     if (image?.location._tag !== 'File' || (image.format !== 'raw' && image.format !== 'qcow2')) continue
@@ -83,6 +97,14 @@ const arbitraryAsked = (chain: Chain): fc.Arbitrary<Asked> =>
         const plan: Asked['plan'] = (of, hypervisor, folder) =>
           copy(of, { ...request, to: moved(request.to, folder) }, hypervisor)
         return { request: `copy ${JSON.stringify(request)}`, plan }
+      }),
+    },
+    {
+      weight: 2,
+      arbitrary: arbitraryRenameRequest(chain).map((request): Asked => {
+        const plan: Asked['plan'] = (of, hypervisor, folder) =>
+          rename(of, { ...request, to: join(folder, request.to.replace(/^\/images/, '')) }, hypervisor)
+        return { request: `rename ${JSON.stringify(request)}`, plan }
       }),
     },
     {
@@ -161,6 +183,13 @@ describe.each(qemuVersions)('random plans, QEMU %s', (version) => {
   it('with qemu-img', async () => {
     await runAll({ via: 'qemu-img', guest: 'shut-off', capabilities }, count, (one, options) =>
       qemuImgStage(one.notation, { ...options, version }),
+    )
+  })
+
+  it('in a storage daemon', async () => {
+    const daemon = { via: 'storage-daemon', guest: 'shut-off', capabilities, socket: '/run/any' } as const
+    await runAll(daemon, Math.ceil(count / 2), (one, options) =>
+      storageDaemonStage(one.notation, { ...options, version }),
     )
   })
 })

@@ -181,11 +181,12 @@ describe('what plans hand to libvirt', () => {
     delete: [createXml, 'virDomainUpdateDeviceFlags'],
     revert: [createXml, 'virDomainDefineXMLFlags'],
     'change a chain': [createXml, 'virDomainUpdateDeviceFlags'],
+    rename: [createXml, 'virDomainUpdateDeviceFlags'],
     forget: [createXml],
     redefine: [createXml],
   }
 
-  test.each(['take', 'delete', 'revert', 'change a chain', 'forget', 'redefine'] as const)(
+  test.each(['take', 'delete', 'revert', 'change a chain', 'rename', 'forget', 'redefine'] as const)(
     '%s: on random machines',
     (operation) => {
       const texts: Array<Text> = []

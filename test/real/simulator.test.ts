@@ -14,10 +14,12 @@ import { planCommit } from '../../src/operation/commit.js'
 import { resolveCommit } from '../../src/operation/commit-job.js'
 import { planPull } from '../../src/operation/pull.js'
 import { resolvePull } from '../../src/operation/pull-job.js'
+import { throughDaemon } from '../../src/operation/storage-daemon.js'
 import { execute } from './harness/steps.js'
 import type { Stage } from './harness/stage.js'
 import { qemuImgStage } from './harness/stage-qemu-img.js'
 import { qmpStage } from './harness/stage-qmp.js'
+import { storageDaemonStage } from './harness/stage-storage-daemon.js'
 import { right } from './harness/tree.js'
 import { qemuVersions } from './lab/binaries.js'
 import { readCells, readHeader, readMap } from './lab/images.js'
@@ -37,12 +39,14 @@ interface Forced {
 const forcedCommit =
   (request: CommitRequest): Forced['plan'] =>
   (chain, hypervisor) =>
-    pipe(resolveCommit(chain, request, hypervisor), E.flatMap(planCommit))
+    throughDaemon(chain, hypervisor, (opened) =>
+      pipe(resolveCommit(opened, request, hypervisor), E.flatMap(planCommit)),
+    )
 
 const forcedPull =
   (request: PullRequest): Forced['plan'] =>
   (chain, hypervisor) =>
-    pipe(resolvePull(chain, request, hypervisor), E.flatMap(planPull))
+    throughDaemon(chain, hypervisor, (opened) => pipe(resolvePull(opened, request, hypervisor), E.flatMap(planPull)))
 
 /** Chains of any sizes, and any commit or pull on them. */
 const arbitraryForced: fc.Arbitrary<Forced> = fc
@@ -131,6 +135,11 @@ describe.each(qemuVersions)('the simulator does what QEMU %s does, also where ou
 
   it('through qemu-img', async () => {
     const compared = await compareAll(({ notation }) => qemuImgStage(notation, { version }))
+    expect(compared).toBe(count)
+  }, 600_000)
+
+  it('in a storage daemon', async () => {
+    const compared = await compareAll(({ notation }) => storageDaemonStage(notation, { version }))
     expect(compared).toBe(count)
   }, 600_000)
 })

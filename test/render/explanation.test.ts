@@ -97,6 +97,17 @@ describe('explain', () => {
   })
 })
 
+describe('a plan that has to be cleaned up after', () => {
+  it('says what has to be done on every way out', () => {
+    const call = { _tag: 'Qmp', command: { execute: 'quit' }, socket: '/s' } as const
+    const step = { call, why: 'locks', failure: 'it has ended already' }
+    expect(explain({ ...plan, via: 'storage-daemon', finally: [{ from: 0, step }] })).toMatch(
+      /through a qemu-storage-daemon: .*\nOn every way out:\n- once step 0 \(counted from 0\) was tried: \{"execute":"quit"\}; if that fails, it has ended already$/su,
+    )
+    expect(explain(plan)).not.toContain('On every way out')
+  })
+})
+
 describe('assumptionText', () => {
   const all: { readonly [T in Assumption['_tag']]: Extract<Assumption, { readonly _tag: T }> } = {
     NoOtherReaders: { _tag: 'NoOtherReaders', images: ['img1'] },

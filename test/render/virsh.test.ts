@@ -23,6 +23,12 @@ const synopses = [
   'domfsthaw <domain> [<mountpoint>]...',
   'destroy <domain> [--graceful] [--remove-logs]',
   'start <domain> [--console] [--paused] [--autodestroy] [--bypass-cache] [--force-boot] [--pass-fds <string>] [--reset-nvram]',
+  'managedsave <domain> [--bypass-cache] [--running] [--paused] [--verbose]',
+  'managedsave-remove <domain>',
+  'managedsave-define <domain> <xml> [--running] [--paused]',
+  'save <domain> <file> [--bypass-cache] [--parallel-channels <number>] [--image-format <string>] [--xml <string>] [--running] [--paused] [--verbose]',
+  'restore <file> [--bypass-cache] [--parallel-channels <number>] [--xml <string>] [--running] [--paused] [--reset-nvram]',
+  'save-image-define <file> <xml> [--running] [--paused]',
   'define <file> [--validate]',
   'suspend <domain>',
   'resume <domain>',
@@ -176,6 +182,35 @@ const cases: ReadonlyArray<readonly [string, LibvirtCall, string?]> = [
     'start vm --paused',
     { call: 'virDomainCreateWithFlags', arguments: { domain: 'vm' }, flags: ['VIR_DOMAIN_START_PAUSED'] },
   ],
+  [
+    'start vm --force-boot',
+    { call: 'virDomainCreateWithFlags', arguments: { domain: 'vm' }, flags: ['VIR_DOMAIN_START_FORCE_BOOT'] },
+  ],
+  [
+    'managedsave vm --bypass-cache --running',
+    {
+      call: 'virDomainManagedSave',
+      arguments: { domain: 'vm' },
+      flags: ['VIR_DOMAIN_SAVE_BYPASS_CACHE', 'VIR_DOMAIN_SAVE_RUNNING'],
+    },
+  ],
+  ['managedsave-remove vm', { call: 'virDomainManagedSaveRemove', arguments: { domain: 'vm' }, flags: [] }],
+  [
+    'managedsave-define vm /dev/stdin --paused',
+    { call: 'virDomainManagedSaveDefineXML', arguments: { domain: 'vm', xml }, flags: ['VIR_DOMAIN_SAVE_PAUSED'] },
+    xmlText(xml),
+  ],
+  ['save vm /m', { call: 'virDomainSaveFlags', arguments: { domain: 'vm', path: '/m' }, flags: [] }],
+  ['save vm --file -m', { call: 'virDomainSaveFlags', arguments: { domain: 'vm', path: '-m' }, flags: [] }],
+  [
+    'restore /m --paused',
+    { call: 'virDomainRestoreFlags', arguments: { domain: 'vm', path: '/m' }, flags: ['VIR_DOMAIN_SAVE_PAUSED'] },
+  ],
+  [
+    'save-image-define /m /dev/stdin',
+    { call: 'virDomainSaveImageDefineXML', arguments: { domain: 'vm', path: '/m', xml }, flags: [] },
+    xmlText(xml),
+  ],
   ['define /dev/stdin', { call: 'virDomainDefineXMLFlags', arguments: { domain: 'vm', xml }, flags: [] }, xmlText(xml)],
   ['suspend vm', { call: 'virDomainSuspend', arguments: { domain: 'vm' }, flags: [] }],
   ['resume vm', { call: 'virDomainResume', arguments: { domain: 'vm' }, flags: [] }],
@@ -197,7 +232,7 @@ describe('virshCommand', () => {
     expect(virshCommand(call)).toEqual(stdin === undefined ? { argv } : { argv, stdin })
   })
 
-  it('covers every function', () => expect(new Set(cases.map(([, { call }]) => call)).size).toBe(18))
+  it('covers every function', () => expect(new Set(cases.map(([, { call }]) => call)).size).toBe(24))
 
   it('puts names with a leading dash where virsh takes them for names', () => {
     const { argv } = virshCommand({

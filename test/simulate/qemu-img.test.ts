@@ -181,6 +181,17 @@ describe('qemu-img resize', () => {
     [['/images/l2', '128K'], 'Use the --shrink option to perform a shrink operation.'],
     [['/images/l2', '+100'], 'The new size must be a multiple of 512'],
   ])('refuses %j', (args, text) => expect(refusalOf(shutOff(three), [img('resize', ...args)])).toBe(text))
+
+  it.each([
+    ['qed', [], 'Block driver does not support requested flags'],
+    ['qcow2', ['-o', 'compat=0.10'], 'Failed to zero out new clusters: Operation not supported'],
+  ] as const)('refuses what cannot hide a longer backing file: %s %j', (format, options, text) => {
+    const made = after(shutOff(three), [
+      img('create', '-f', format, ...options, '-b', '/images/l0', '-F', 'qcow2', '/images/n', '64K'),
+    ])
+    expect(refusalOf(made, [img('resize', '/images/n', '128K')])).toBe(text)
+    expect(fileAt(after(made, [img('resize', '--shrink', '/images/n', '512')]), '/images/n')?.layer.sizeBytes).toBe(512)
+  })
 })
 
 describe('an argument vector', () => {

@@ -1,10 +1,10 @@
 import * as E from 'fp-ts/lib/Either.js'
 import { expect } from 'vitest'
 
-import { addOverlay, checkPlan, commit, copy, pull } from '../../src/index.js'
+import { addOverlay, checkPlan, commit, copy, pull, rename } from '../../src/index.js'
 import type { Chain, Hypervisor, Plan, Refusal } from '../../src/index.js'
-import { assertPlanKeepsContent, assertPlanSimulates } from '../../src/testing/index.js'
-import { everyCommit, everyCopy, everyOverlay, everyPull } from './scope.js'
+import { assertPlanKeepsContent, assertPlanSimulates, assertPlanSurvivesKill } from '../../src/testing/index.js'
+import { everyCommit, everyCopy, everyGrowingCommit, everyOverlay, everyPull, everyRename } from './scope.js'
 import type { Small } from './scope.js'
 
 import { recordedQemus } from '../operation/schema.js'
@@ -26,9 +26,12 @@ const lawful = <Request>(
     if (E.isLeft(planned)) continue
     plans += 1
     expect(checkPlan(planned.right)).toStrictEqual([])
-    if (hypervisor.via === 'qmp') expect(recent?.problemsOf(planned.right)).toStrictEqual([])
+    if (hypervisor.via === 'qmp' || hypervisor.via === 'storage-daemon')
+      expect(recent?.problemsOf(planned.right)).toStrictEqual([])
     assertPlanKeepsContent(planned.right, contents)
     assertPlanSimulates(planned.right, contents, { guest: hypervisor.guest })
+    if (hypervisor.via === 'storage-daemon' && chain.images.size < 3)
+      assertPlanSurvivesKill(planned.right, contents, { guest: hypervisor.guest })
   }
   return plans
 }
@@ -39,3 +42,17 @@ export const everything = (small: Small, hypervisor: Hypervisor): number =>
   lawful(small, hypervisor, { operation: pull, requests: everyPull(small.chain) }) +
   lawful(small, hypervisor, { operation: copy, requests: everyCopy(small.chain) }) +
   lawful(small, hypervisor, { operation: addOverlay, requests: everyOverlay() })
+
+/** The same of every rename, for a guest that is shut off. */
+export const renames = (small: Small, hypervisor: Hypervisor): number =>
+  lawful(small, hypervisor, { operation: rename, requests: everyRename(small.chain) })
+
+/** The same of every commit whose top has to be enlarged first, and of no other. */
+export const growths = (small: Small, hypervisor: Hypervisor): number =>
+  lawful(small, hypervisor, {
+    operation: commit,
+    requests: everyGrowingCommit(small.chain).filter((request) => {
+      const plain = commit(small.chain, { ...request, short: 'refuse' }, hypervisor)
+      return E.isLeft(plain) && plain.left._tag === 'ShortImageExposesBase'
+    }),
+  })

@@ -41,7 +41,7 @@ const everyDeletion = (
   snapshots: number,
   { state, via }: { readonly state: 'running' | 'shut-off'; readonly via: MachineHost['via'] },
 ): Readonly<Record<string, number>> => {
-  const count: Count = { counts: new Map(), host: { via, capabilities } }
+  const count: Count = { counts: new Map(), host: { via, capabilities, socket: '/run/vm.qmp' } }
   for (const tree of smallTrees(snapshots)) {
     const of = smallMachine(tree, { state, managed: via === 'libvirt' ? 'libvirt' : 'none' })
     for (const names of everySubset(Array.from(of.machine.snapshots.keys()))) {
@@ -163,6 +163,7 @@ describe.each([
   ['through libvirt, running', { state: 'running', via: 'libvirt' }, running],
   ['through libvirt, shut off', { state: 'shut-off', via: 'libvirt' }, shutOff],
   ['through qemu-img', { state: 'shut-off', via: 'qemu-img' }, alone],
+  ['through a storage daemon', { state: 'shut-off', via: 'storage-daemon' }, alone],
 ] as const)('every deletion from every small tree %s keeps every law', (_, way, expected) => {
   it.each([1, 2, 3, 4])('of %d', (snapshots) => {
     expect(everyDeletion(snapshots, way)).toStrictEqual(expected[snapshots - 1])

@@ -11,6 +11,7 @@ import type {
   ImageDescription,
   Layer,
   PullRequest,
+  RenameRequest,
   Run,
 } from '../../src/index.js'
 
@@ -163,3 +164,16 @@ export const everyCopy = (of: Chain): ReadonlyArray<CopyRequest> =>
 
 /** The overlay that can be asked of a chain. */
 export const everyOverlay = (): ReadonlyArray<AddOverlayRequest> => [{ overlay: { ...fresh, format: 'qcow2' } }]
+
+/** Every rename that can be asked of a chain: in the image's folder and out of it, under its name and under another. */
+export const everyRename = (of: Chain): ReadonlyArray<RenameRequest> =>
+  names(of).flatMap((image) =>
+    ['/images/new', '/elsewhere/new'].flatMap((to) => [
+      { image, to },
+      { image, to, name: 'new' },
+    ]),
+  )
+
+/** Every commit that enlarges a short top first where it has to. */
+export const everyGrowingCommit = (of: Chain): ReadonlyArray<CommitRequest> =>
+  everyCommit(of).map((request) => ({ ...request, short: 'grow' }))

@@ -1,6 +1,7 @@
 import type { QemuImgHypervisor } from '../../plan/hypervisor.js'
 import type { Step } from '../../plan/plan.js'
 import { hasProtocol } from '../../model/location.js'
+import { growthOf } from '../commit-growth.js'
 import type { CommitJob } from '../commit-job.js'
 import type { CommitOutcome } from '../commit-outcome.js'
 import { mend, observe, repoint } from './qemu-img-step.js'
@@ -20,10 +21,20 @@ const baseOperand = ({ span, base }: CommitJob): string => {
   return hasProtocol(header) ? header : operand(base)
 }
 
+/** A short top is enlarged before it goes down; until then, and after it, its overlays read zeroes beyond its old end. */
+const growth = (job: CommitJob): ReadonlyArray<Step> => {
+  const toBytes = growthOf(job)
+  const why = 'what is new reads zero, as its overlays read there; the base would let old data show'
+  return toBytes === undefined
+    ? []
+    : [qemuImg(['resize', '-f', job.top.format, operand(job.top), String(toBytes)], why)]
+}
+
 /** A commit as qemu-img command lines, for a guest that is shut off. */
 export const qemuImgCommit = (outcome: CommitOutcome, hypervisor: QemuImgHypervisor): ReadonlyArray<Step> => {
   const { job, after, dropped } = outcome
   return [
+    ...growth(job),
     qemuImg(
       ['commit', '-f', job.top.format, '-b', baseOperand(job), '-d', operand(job.top)],
       'copies down what lies above the base; -d leaves the top as it is, so that a crash here loses nothing',

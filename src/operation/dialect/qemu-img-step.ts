@@ -25,7 +25,11 @@ export const repoint = (overlay: Image, backing: Backing, why: string): Step =>
  * Tells libvirt's persistent definition about the new chain: its stored `<backingStore>` would override the headers at the
  * next start.
  */
-export const mend = ({ definition }: QemuImgHypervisor, before: Chain, after: Chain): ReadonlyArray<Step> =>
+export const mend = (
+  { definition }: Pick<QemuImgHypervisor, 'definition'>,
+  before: Chain,
+  after: Chain,
+): ReadonlyArray<Step> =>
   definition === undefined
     ? []
     : [mendDefinition(definition, after.active === before.active ? undefined : activeImage(after))]
@@ -36,7 +40,8 @@ const withoutStored = (disk: XmlElement): XmlElement => ({
   children: disk.children.filter((child) => typeof child === 'string' || child.name !== 'backingStore'),
 })
 
-const mendDefinition = ({ domain, disk }: Definition, active: Image | undefined): Step =>
+/** Mends a definition: its source where the active image is another one or elsewhere, and what it stores below. */
+export const mendDefinition = ({ domain, disk }: Definition, active: Image | undefined): Step =>
   libvirt(
     {
       call: 'virDomainUpdateDeviceFlags',

@@ -31,21 +31,30 @@ const nodesUnder = ({ job, opened }: CopyOutcome): ((name: string | undefined) =
   }
 }
 
-/** A copy as QMP commands. */
-export const qmpCopy = (outcome: CopyOutcome, hypervisor: QmpHypervisor): ReadonlyArray<Step> => {
-  const { job, placed, opened, after, dropped, unused } = outcome
+/** The job of a copy, from the opening of what it needs to its dismissal. */
+export const copySteps = (outcome: CopyOutcome): ReadonlyArray<Step> => {
+  const { job, placed, opened } = outcome
   const id = job.request.job ?? derivedJob('copy', job.chain, placed.image.name)
-  const kept = job.request.end === 'keep'
   const nodeOf = nodesUnder(outcome)
   return [
     ...opened.flatMap((one) => openExisting(one, nodeOf(one.image.backing?.image))),
     ...openNew(job.chain, placed, { made: job.request.to.made ?? 'now', backing: nodeOf(job.below?.name) }),
     mirror(outcome, id),
     endReady(job.request.end, id, {
-      pivot: 'the guest goes on in the copy',
+      pivot:
+        job.hypervisor.via === 'qmp' ? 'the guest goes on in the copy' : 'the copy has all that the guest would read',
       keep: 'ends the copy at this moment; without force it is whole',
     }),
     dismiss(id),
+  ]
+}
+
+/** A copy as QMP commands. */
+export const qmpCopy = (outcome: CopyOutcome, hypervisor: QmpHypervisor): ReadonlyArray<Step> => {
+  const { job, placed, opened, after, dropped, unused } = outcome
+  const kept = job.request.end === 'keep'
+  return [
+    ...copySteps(outcome),
     observe(after),
     ...(kept ? [placed, ...[...opened].reverse()].flatMap(closeNew) : closeNodes(unused)),
     ...flushedFirst(flush(hypervisor, 'the copy is on disk before the files go'), removals(job.request, dropped)),

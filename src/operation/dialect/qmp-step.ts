@@ -1,10 +1,14 @@
 import type { Wait } from '../../call/wait.js'
 import type { Chain } from '../../model/chain.js'
 import type { Image } from '../../model/image.js'
-import type { QmpHypervisor } from '../../plan/hypervisor.js'
+import type { QmpHypervisor, StorageDaemonHypervisor } from '../../plan/hypervisor.js'
 import type { Step } from '../../plan/plan.js'
 import type { End } from '../request.js'
+import { reopened } from './storage-daemon-node.js'
 import { chainIs, qmp } from './step.js'
+
+/** Whose monitor it is: the guest's own, or that of a storage daemon, which has no guest. */
+export type Monitored = QmpHypervisor | StorageDaemonHypervisor
 
 const concluded = (job: string): Wait => ({ _tag: 'QmpJob', job, status: 'concluded' })
 
@@ -44,13 +48,20 @@ export const flush = ({ guest }: QmpHypervisor, why: string): ReadonlyArray<Step
   ...(guest === 'running' ? [qmp({ execute: 'cont' }, 'the guest goes on')] : []),
 ]
 
+/** A job that is held, the chain that it is at, and the image that it has written. */
+export interface Held {
+  readonly job: string
+  readonly chain: Chain
+  readonly written: Image
+}
+
 /** Lets a job that is held finalize, with what it has copied flushed before it rewrites a header. */
 export const finalizeFlushed = (
-  hypervisor: QmpHypervisor,
-  job: string,
+  hypervisor: Monitored,
+  { job, chain, written }: Held,
   why: { readonly flush: string; readonly finalize: string },
 ): ReadonlyArray<Step> => [
-  ...flush(hypervisor, why.flush),
+  ...(hypervisor.via === 'qmp' ? flush(hypervisor, why.flush) : [qmp(reopened(chain, written), why.flush)]),
   qmp({ execute: 'job-finalize', arguments: { id: job } }, why.finalize, concluded(job)),
 ]
 

@@ -1,8 +1,12 @@
+import type { TransactionAction } from '../../call/qmp.js'
+import type { Chain } from '../../model/chain.js'
+import { activeImage } from '../../model/chain-query.js'
 import type { Draft } from '../machine-lane.js'
 import { disksTaken } from '../take-job.js'
-import { frozenAround, overlaysOf, placed } from '../take-lane.js'
+import { frozenAround, insideOf, overlaysOf, placed } from '../take-lane.js'
 import type { FreezeSteps, TakeOutcome } from '../take-lane.js'
 import { openNew } from './qmp-image.js'
+import { memorySteps } from './qmp-memory.js'
 import { formatNode, observe } from './qmp-step.js'
 import { qmp } from './step.js'
 
@@ -27,13 +31,40 @@ const creations = (outcome: TakeOutcome): ReadonlyArray<Draft> =>
     }))
   })
 
+/** Of each disk, inside or outside; no action for a node may come after the one that lays an overlay on it. */
+const actionsOf = (outcome: TakeOutcome): ReadonlyArray<TransactionAction> => [
+  ...insideOf(outcome).map(({ before }): TransactionAction => {
+    const device = formatNode(activeImage(before))
+    return { type: 'blockdev-snapshot-internal-sync', data: { device, name: outcome.job.request.name } }
+  }),
+  ...overlaysOf(outcome).map(({ overlay }): TransactionAction => {
+    const node = formatNode(overlay.outcome.job.active)
+    return { type: 'blockdev-snapshot', data: { node, overlay: overlay.outcome.placed.node.format } }
+  }),
+]
+
+const overlaid = 'puts every overlay on top at the same point in time, or none: from here on the guest writes into them'
+const inside = 'saves every disk inside its image at the same point in time, or none'
+const both =
+  'saves disks inside their images and puts overlays on the others at the same point in time, or does nothing'
+
+/** What is inside has its place with it; where an overlay is on top is looked at. */
 const transaction = (outcome: TakeOutcome): Draft => {
-  const actions = overlaysOf(outcome).map(({ overlay }) => ({
-    type: 'blockdev-snapshot' as const,
-    data: { node: formatNode(overlay.outcome.job.active), overlay: overlay.outcome.placed.node.format },
-  }))
-  const why = 'puts every overlay on top at the same point in time, or none: from here on the guest writes into them'
-  return { step: qmp({ execute: 'transaction', arguments: { actions } }, why) }
+  const actions = actionsOf(outcome)
+  const saved = insideOf(outcome)
+  const some = saved.length < actions.length ? both : inside
+  return {
+    step: qmp({ execute: 'transaction', arguments: { actions } }, saved.length === 0 ? overlaid : some),
+    moves: saved.flatMap((taken) => placed(outcome.job, taken)),
+  }
+}
+
+/** With memory: QEMU saves all disks in one job of its own. */
+const savedWithMemory = (outcome: TakeOutcome, first: Chain): ReadonlyArray<Draft> => {
+  const saved = insideOf(outcome)
+  const chains = saved.map(({ before }) => before)
+  const [saving, ending] = memorySteps('save', { snapshot: outcome.job.request.name, chains, vmstate: first })
+  return [{ ...saving, moves: saved.flatMap((taken) => placed(outcome.job, taken)) }, ending]
 }
 
 /** The guest stays as it is for whoever saves the manual disks. */
@@ -42,8 +73,7 @@ const stopped = ({ job }: TakeOutcome): ReadonlyArray<Draft> =>
     ? [{ step: qmp({ execute: 'stop' }, 'the guest stays paused: save the manual disks, then let it go on') }]
     : []
 
-/** A snapshot as QMP commands: one transaction for all disks. */
-export const qmpTake = (outcome: TakeOutcome): ReadonlyArray<Draft> => [
+const byTransaction = (outcome: TakeOutcome): ReadonlyArray<Draft> => [
   ...creations(outcome),
   ...frozenAround(outcome.job, agentFreeze, [...stopped(outcome), transaction(outcome)]),
   ...overlaysOf(outcome).map((taken) => ({
@@ -52,3 +82,11 @@ export const qmpTake = (outcome: TakeOutcome): ReadonlyArray<Draft> => [
     moves: placed(outcome.job, taken),
   })),
 ]
+
+/** A snapshot as QMP commands: one transaction for all disks, or one job where memory is kept. */
+export const qmpTake = (outcome: TakeOutcome): ReadonlyArray<Draft> => {
+  const [first] = insideOf(outcome)
+  return outcome.job.memory._tag === 'Internal' && first !== undefined
+    ? savedWithMemory(outcome, first.before)
+    : byTransaction(outcome)
+}

@@ -135,8 +135,12 @@ const checkFiles = async ({ plan }: Finished): Promise<void> => {
   const found = new Map<string, boolean>()
   for (const [name, fates] of plan.fates) {
     const image = plan.after.images.get(name) ?? imageOf(plan.before, name)
-    expected.set(name, !fates.includes('removed'))
+    const moved = fates.includes('renamed') ? plan.before.images.get(name) : undefined
+    expected.set(name, !fates.includes('removed') && image !== moved)
     found.set(name, await exists(fileOf(image)))
+    if (moved === undefined) continue
+    expected.set(`${name} at its old path`, false)
+    found.set(`${name} at its old path`, await exists(fileOf(moved)))
   }
   expect(found).toEqual(expected)
 }

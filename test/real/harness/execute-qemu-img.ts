@@ -19,6 +19,7 @@ export const qemuImgHost = (version: QemuVersion, libvirt?: Libvirt): Host => ({
         if (libvirt === undefined) throw new Error('there is no libvirt here')
         return virshCall(libvirt, call.function)
       case 'Qmp':
+      case 'StorageDaemon':
       case 'Agent':
         throw new Error('there is nobody to talk to here')
     }

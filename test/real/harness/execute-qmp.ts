@@ -47,7 +47,7 @@ export const jobsOf = async (qmp: Qmp): Promise<ReadonlyArray<ReportedJob>> =>
   list(await qmp.ask('query-jobs')).map(reportedJob)
 
 /** Waits for a job: whenever its status changes, query-jobs is what counts. */
-const waitJob = async (qmp: Qmp, wait: Wait & { readonly _tag: 'QmpJob' }, since: number): Promise<Settled> => {
+export const waitJob = async (qmp: Qmp, wait: Wait & { readonly _tag: 'QmpJob' }, since: number): Promise<Settled> => {
   for (let from = since; ;) {
     const jobs = await jobsOf(qmp)
     const state = judgeQmpJob(wait, jobs)
@@ -73,6 +73,8 @@ export const qmpHost = (qmp: Qmp, device: string, version: QemuVersion): Host =>
         return fileCall(call)
       case 'Libvirt':
         throw new Error('there is no libvirt here')
+      case 'StorageDaemon':
+        throw new Error('nobody starts a storage daemon here')
       case 'Agent':
         throw new Error('there is no agent here')
     }
@@ -84,7 +86,8 @@ export const qmpHost = (qmp: Qmp, device: string, version: QemuVersion): Host =>
       case 'ChainIs':
         return judgeChain(wait, chainOfQueryBlock(reply, device))
       case 'LibvirtJob':
-        throw new Error('there is no libvirt here')
+      case 'Daemon':
+        throw new Error('there is neither libvirt nor a storage daemon here')
     }
   },
 })

@@ -112,6 +112,7 @@ export const virshHost = (on: VirshOptions): Host => ({
       case 'Files':
         return fileCall(call)
       case 'Qmp':
+      case 'StorageDaemon':
       case 'Agent':
         throw new Error('a plan for libvirt talks to libvirt')
     }
@@ -123,6 +124,7 @@ export const virshHost = (on: VirshOptions): Host => ({
       case 'ChainIs':
         return judgeChain(wait, chainOfDisk(diskOf(String(reply), wait.disk)).images)
       case 'QmpJob':
+      case 'Daemon':
         throw new Error('a plan for libvirt waits for libvirt')
     }
   },

@@ -129,7 +129,7 @@ const removedBy = (plan: MachinePlan): ReadonlyArray<string> => [
   ...plan.parts.flatMap(({ before, after, fates }) =>
     Array.from(fates).flatMap(([name, all]) => {
       const image = before.images.get(name) ?? after.images.get(name)
-      return all.includes('removed') && image !== undefined ? [pathOf(image)] : []
+      return all.some((fate) => fate === 'removed' || fate === 'renamed') && image !== undefined ? [pathOf(image)] : []
     }),
   ),
 ]

@@ -60,7 +60,7 @@ const cleanUp = async (
   for (const { from, step } of cleanups) {
     if (from > last) continue
     await executeStep(host, step).catch((error: unknown) => {
-      if (tried.get(from) !== 'failed') throw error
+      if (step.failure === undefined && tried.get(from) !== 'failed') throw error
     })
   }
 }

@@ -10,11 +10,13 @@ import type {
   ChainRequest,
   DeleteRequest,
   ForgetRequest,
+  RenameImageRequest,
   RevertRequest,
   TakeRequest,
 } from '../../../src/operation/machine-request.js'
 import { revert } from '../../../src/operation/revert.js'
 import { take } from '../../../src/operation/take.js'
+import { renameImage } from '../../../src/operation/rename-image.js'
 import type { MachinePlan } from '../../../src/plan/machine-plan.js'
 import type { MachineRefusal } from '../../../src/plan/machine-refusal.js'
 import { right } from '../harness/tree.js'
@@ -29,6 +31,7 @@ export type Asked =
   | { readonly revert: RevertRequest }
   | { readonly forget: ForgetRequest }
   | { readonly change: ChainRequest }
+  | { readonly rename: RenameImageRequest }
 
 /** Names of snapshots that a plan ends. */
 export const endedBy = ({ before, after }: MachinePlan): ReadonlyArray<string> =>
@@ -42,7 +45,7 @@ const takenDisks = (request: TakeRequest, machine: Machine): ReadonlyArray<strin
 
 const changeOf = (asked: Asked, plan: MachinePlan): ((of: Expected) => Expected) => {
   const ended = endedBy(plan)
-  if ('change' in asked) {
+  if ('change' in asked || 'rename' in asked) {
     expect(ended).toEqual([])
     return (of) => of
   }
@@ -60,6 +63,7 @@ const planOf = (asked: Asked, machine: Machine, { files }: Observed): E.Either<M
   if ('take' in asked) return take(machine, { reserved, ...asked.take }, machineHost)
   if ('delete' in asked) return deleteSnapshots(machine, asked.delete, machineHost)
   if ('forget' in asked) return forget(machine, asked.forget, machineHost)
+  if ('rename' in asked) return renameImage(machine, asked.rename, machineHost)
   if ('change' in asked) return changeChain(machine, asked.change, machineHost)
   const seconds = Math.floor(Date.now() / 1000)
   return revert(machine, { reserved, seconds, ...asked.revert }, machineHost)

@@ -22,15 +22,14 @@ type Compared = Record<'found' | 'wanted', ReadonlyMap<string, string>>
 const inWords = (error: unknown): string =>
   `cannot be read: ${/qemu-img: .*/.exec(String(error))?.[0] ?? String(error)}`
 
-const compared = async (
-  all: ReadonlyArray<Wanted>,
-  read: (path: string, format: string) => Promise<string>,
-): Promise<Compared> => {
+type Placed = Wanted & { readonly path: string }
+
+const compared = async (all: ReadonlyArray<Wanted>, read: (of: Placed) => Promise<string>): Promise<Compared> => {
   const found = await Promise.all(
-    all.map(async ({ what, path, format, inside }) => {
+    all.map(async (one) => {
+      const { what, path } = one
       if (path === undefined) return [what, 'in no image'] as const
-      const reading = inside === undefined ? read(path, format) : cellsAt({ path, format, inside })
-      return [what, await reading.catch(inWords)] as const
+      return [what, await read({ ...one, path }).catch(inWords)] as const
     }),
   )
   return { found: new Map(found), wanted: new Map(all.map(({ what, cells }) => [what, cells])) }
@@ -38,7 +37,9 @@ const compared = async (
 
 /** What `qemu-img convert -U` reads, and what it should. */
 export const converted = (version: QemuVersion, all: ReadonlyArray<Wanted>): Promise<Compared> =>
-  compared(all, (path, format) => readCells(path, format, { version, share: 'force' }))
+  compared(all, ({ path, format, inside }) =>
+    inside === undefined ? readCells(path, format, { version, share: 'force' }) : cellsAt({ path, format, inside }),
+  )
 
 /** The backing string in the header of a qcow2 file, as the file has it now. */
 const backingIn = async (path: string): Promise<string | undefined> => {
@@ -72,11 +73,12 @@ const unlockedName = async (path: string): Promise<string> => `json:${JSON.strin
 
 /** What qemu-img reads past the locks, and what it should. */
 export const convertedUnlocked = (version: QemuVersion, all: ReadonlyArray<Wanted>): Promise<Compared> =>
-  compared(all, async (path) => {
+  compared(all, async ({ path, inside }) => {
     const folder = await mkdtemp(join(tmpdir(), 'bc-u-'))
     try {
       const raw = join(folder, 'raw')
-      await runOk([binary(version, 'qemu-img'), 'convert', '-O', 'raw', await unlockedName(path), raw])
+      const from = inside === undefined ? [] : ['-l', `snapshot.name=${inside}`]
+      await runOk([binary(version, 'qemu-img'), 'convert', ...from, '-O', 'raw', await unlockedName(path), raw])
       return await readCells(raw, 'raw')
     } finally {
       await rm(folder, { recursive: true })

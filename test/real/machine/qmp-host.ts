@@ -2,7 +2,7 @@
 
 import { chainOfInfo, judgeChain } from '../harness/files.js'
 import { chainOfQueryBlock, qmpHost } from '../harness/execute-qmp.js'
-import { qemuImgHost } from '../harness/execute-qemu-img.js'
+import { storageDaemonHost } from '../harness/execute-storage-daemon.js'
 import type { Host } from '../harness/steps.js'
 import type { QemuVersion } from '../lab/binaries.js'
 import type { Qemu } from '../lab/qemu.js'
@@ -23,12 +23,12 @@ export interface FreeHost {
 
 /** A host without libvirt. What a wait for a chain looks at is what the step's call has answered. */
 export const freeHost = ({ version, qemu, agent }: FreeHost): Host => {
-  const host = qemu === undefined ? qemuImgHost(version) : qmpHost(qemu.qmp, '', version)
+  const host = qemu === undefined ? storageDaemonHost(version) : qmpHost(qemu.qmp, '', version)
   return {
     mark: host.mark,
     call: (call) => (call._tag === 'Agent' ? agent(call.command.execute) : host.call(call)),
     wait: (wait, from) => {
-      if (wait._tag !== 'ChainIs') return host.wait(wait, from)
+      if (wait._tag !== 'ChainIs' || qemu === undefined) return host.wait(wait, from)
       const { reply } = from
       const seen = typeof reply === 'string' ? chainOfInfo(reply) : chainOfQueryBlock(reply, deviceOf(wait.disk))
       return Promise.resolve(judgeChain(wait, seen))

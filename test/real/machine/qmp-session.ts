@@ -36,6 +36,8 @@ export interface Free {
   readonly home: Home
   readonly machine: () => Machine
   readonly account: () => Account
+  /** The QEMU that runs it, for what no plan does. */
+  readonly qemu: () => Qemu
   readonly start: (guest?: 'running' | 'paused') => Promise<void>
   readonly stop: () => Promise<void>
   readonly pause: () => Promise<void>
@@ -165,6 +167,10 @@ const sessionOf = (home: Home, first: Machine): Free => {
     home,
     machine: () => state.machine,
     account: () => state.account,
+    qemu: () => {
+      if (state.qemu === undefined) throw new Error('the guest is shut off')
+      return state.qemu
+    },
     start: async (guest = 'running') => {
       now(await powerOn(home, state.machine, guest))
     },

@@ -1,7 +1,7 @@
 // A random walk of plans on one machine without libvirt, running, paused and shut off. After each everything is compared.
 
 import * as E from 'fp-ts/lib/Either.js'
-import type { ChainRequest, RevertRequest, TakeRequest } from 'backing-chain'
+import type { ChainRequest, RevertRequest, Snapshot, TakeRequest } from 'backing-chain'
 import type { QemuVersion } from '../lab/binaries.js'
 import { pathNames, reasonOf } from './qmp-scenarios.js'
 import { onFreeMachine, type Free } from './qmp-session.js'
@@ -18,15 +18,18 @@ interface At {
 
 const names = ({ free }: At): ReadonlyArray<string> => Array.from(free.machine().snapshots.keys())
 
-/** A disk that is left out, or one or both that are taken inside their images, which is for a guest that is shut off. */
-const exceptions = ({ free, random }: At): TakeRequest['disks'] => {
-  if (free.machine().state === 'shut-off' && random.oneIn(4))
-    return new Map(random.some(targets, 2).map((target) => [target, { mode: 'internal' }]))
+/** A disk that is left out, or one or both that are taken inside their images. */
+const exceptions = ({ random }: At): TakeRequest['disks'] => {
+  if (random.oneIn(4)) return new Map(random.some(targets, 2).map((target) => [target, { mode: 'internal' }]))
   return random.oneIn(6) ? new Map([[random.pick(targets), { mode: 'no' }]]) : undefined
 }
 
+const allInside: TakeRequest['disks'] = new Map(targets.map((target) => [target, { mode: 'internal' }]))
+
 const take = (at: At): Asked => {
-  const { random, next } = at
+  const { random, next, free } = at
+  if (free.machine().state !== 'shut-off' && random.oneIn(4))
+    return { take: { name: `s${String(next)}`, disks: allInside, memory: { _tag: 'Internal' } } }
   const disks = exceptions(at)
   const metadata = random.oneIn(4) ? 'none' : 'keep'
   const quiesce = random.pick(['no', 'no', 'prefer'] as const)
@@ -45,12 +48,27 @@ const remove = (at: At): Asked => {
   }
 }
 
+/** True for a snapshot with memory that is inside the images that the guest writes to now. */
+const isLoadable =
+  (free: Free) =>
+  ({ memory, disks }: Snapshot): boolean =>
+    memory._tag !== 'None' &&
+    Array.from(free.machine().disks.values()).every(({ disk, active }) => {
+      const own = disks.get(disk)
+      return own?.mode === 'internal' && own.image === active
+    })
+
+const guests = ['as taken', 'running', 'paused', 'shut-off'] as const
+
 const revert = (at: At): Asked => {
-  const { random } = at
+  const { random, free } = at
   const present = random.pick(['keep', 'discard'] as const)
   const inPlace = present === 'discard' && random.oneIn(2)
   const overlays: RevertRequest['overlays'] = new Map(targets.map((target) => [target, 'in place']))
   const later = random.oneIn(4) ? 'delete' : 'keep'
+  const remembered = Array.from(free.machine().snapshots.values()).filter(isLoadable(free))
+  if (free.machine().state !== 'shut-off' && remembered.length > 0)
+    return { revert: { to: random.pick(remembered).name, present: 'discard', later, guest: random.pick(guests) } }
   return { revert: { to: random.pick(names(at)), present, later, ...(inPlace ? { overlays } : {}) } }
 }
 
@@ -74,7 +92,7 @@ const asked = (at: At): Asked => {
   const what = at.random.weighted([
     [many < 6 ? 6 : 1, take],
     [many === 0 ? 0 : many < 3 ? 2 : 5, remove],
-    [many > 0 && at.free.machine().state === 'shut-off' ? 5 : 0, revert],
+    [many === 0 ? 0 : at.free.machine().state === 'shut-off' ? 5 : 2, revert],
     [2, change],
   ] as const)
   return what(at)

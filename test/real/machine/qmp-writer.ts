@@ -66,17 +66,28 @@ export interface Moment {
   readonly latest: number
 }
 
-/** A host that notes when its transaction was. */
-export const noting = (host: Host, guest: Guest, note: (moment: Moment) => void): Host => ({
-  ...host,
-  call: async (call) => {
-    if (call._tag !== 'Qmp' || call.command.execute !== 'transaction') return host.call(call)
-    const earliest = guest.written.length
-    const reply = await host.call(call)
-    note({ earliest, latest: guest.written.length + 1 })
-    return reply
-  },
-})
+/** A host that notes when its transaction was, or its job that saves memory with the disks. */
+export const noting = (host: Host, guest: Guest, note: (moment: Moment) => void): Host => {
+  let saving: number | undefined
+  return {
+    ...host,
+    call: async (call) => {
+      const taking = call._tag === 'Qmp' && ['transaction', 'snapshot-save'].includes(call.command.execute)
+      if (!taking) return host.call(call)
+      const earliest = guest.written.length
+      const reply = await host.call(call)
+      note({ earliest, latest: guest.written.length + 1 })
+      if (call.command.execute === 'snapshot-save') saving = earliest
+      return reply
+    },
+    wait: async (wait, from) => {
+      const settled = await host.wait(wait, from)
+      if (wait._tag === 'QmpJob' && saving !== undefined) note({ earliest: saving, latest: guest.written.length + 1 })
+      saving = undefined
+      return settled
+    },
+  }
+}
 
 /** After these writes. */
 export const afterWrites = (of: Expected, writes: ReadonlyArray<Write>): Expected =>
