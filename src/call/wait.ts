@@ -144,8 +144,8 @@ export interface ReportedDaemon {
  */
 export const judgeDaemon = (
   { status }: Wait & { readonly _tag: 'Daemon' },
-  { process, monitor }: ReportedDaemon,
+  { process: ran, monitor }: ReportedDaemon,
 ): WaitState => {
-  if (process === 'runs') return status === 'answers' && monitor === 'answers' ? 'reached' : 'waiting'
-  return status === 'gone' && process.exit === 0 ? 'reached' : 'failed'
+  if (ran === 'runs') return status === 'answers' && monitor === 'answers' ? 'reached' : 'waiting'
+  return status === 'gone' && ran.exit === 0 ? 'reached' : 'failed'
 }
