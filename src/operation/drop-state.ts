@@ -1,5 +1,6 @@
 import * as E from 'fp-ts/lib/Either.js'
 
+import { normalPath } from '../model/header.js'
 import { withMachine } from '../model/machine.js'
 import type { Machine } from '../model/machine.js'
 import type { MachineHost } from '../plan/machine-host.js'
@@ -10,6 +11,7 @@ import { featureGuard } from './machine-guard.js'
 import type { Draft } from './machine-lane.js'
 import type { DropRequest } from './machine-request.js'
 import { libvirtOnly, onFile, onGuest, placeGuard, savedPlan, stateAt, withoutState } from './saved-plan.js'
+import { takenPaths } from './take-path.js'
 
 const features = ['libvirt-save'] as const
 
@@ -20,6 +22,13 @@ const draftOf = ({ name: domain }: Machine, { place }: DropRequest): Draft =>
     ? onGuest({ call: 'virDomainManagedSaveRemove', arguments: { domain }, flags: [] }, why)
     : onFile({ _tag: 'Files', operation: 'remove', path: place.path }, why)
 
+/** Refuses to unlink what is an image's, a definition's or a snapshot's memory as well. */
+const fileGuard = (machine: Machine, { place }: DropRequest): MachineRefusal | undefined => {
+  if (place.kind === 'managed') return undefined
+  const by = takenPaths(withMachine(machine, { saved: [] }), []).get(normalPath(place.path))
+  return by === undefined ? undefined : refuseMachine({ _tag: 'PathTaken', disk: 'memory', path: place.path, by })
+}
+
 const knownGuard = (machine: Machine, { place }: DropRequest, host: MachineHost): MachineRefusal | undefined => {
   const known = stateAt(machine, place) !== undefined || (place.kind === 'managed' && host.managedSave === 'present')
   return known ? undefined : refuseMachine({ _tag: 'StateNotFound', place })
@@ -29,7 +38,7 @@ const knownGuard = (machine: Machine, { place }: DropRequest, host: MachineHost)
  * Plans to give a saved state up: the guest's memory in it is lost, with everything that the guest had not yet written to its
  * disks. The disks stay as they are, as after a power failure, and are pinned no more.
  *
- * Refuses, in this order: `NotThisWay` (without libvirt, a relative path), `CapabilityMissing`, `StateNotFound` (neither given
+ * Refuses, in this order: `NotThisWay` (without libvirt, a relative path), `PathTaken`, `CapabilityMissing`, `StateNotFound` (neither given
  * nor, of a managed one, said to be there).
  *
  * Source: libvirt `virDomainManagedSaveRemove` (0.8.0).
@@ -57,6 +66,7 @@ export const dropState = (
   const refused =
     libvirtOnly(machine, host) ??
     placeGuard(place, host) ??
+    fileGuard(machine, request) ??
     featureGuard(host, features) ??
     knownGuard(machine, request, host)
   if (refused !== undefined) return E.left(refused)

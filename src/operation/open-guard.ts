@@ -55,12 +55,12 @@ const changed = ({ plan, before, by }: OnDisk): ReadonlyArray<Opening> =>
       }),
     )
 
-/** The images that get a snapshot inside, which the call that makes it does not name. */
-const savedInside = ({ before, after, by }: OnDisk): ReadonlyArray<Opening> =>
+/** The images that get or lose a snapshot inside, which the call does not name. */
+const changedInside = ({ before, after, by }: OnDisk): ReadonlyArray<Opening> =>
   Array.from(after.images.values())
     .filter(({ name, internalSnapshots }) => {
       const had = before.images.get(name)?.internalSnapshots.length
-      return had !== undefined && internalSnapshots.length > had
+      return had !== undefined && internalSnapshots.length !== had
     })
     .flatMap(({ name }) => withBelow(before, name, by))
 
@@ -81,11 +81,11 @@ const ownOpenings =
     const { plan, before, by } = on
     const own = call.function
     if (own.call === 'virDomainSnapshotCreateXML')
-      return own.flags.includes('VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE') ? [] : savedInside(on)
+      return own.flags.includes('VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE') ? [] : changedInside(on)
     if (own.call === 'virDomainSnapshotDelete') {
       if (own.flags.includes('VIR_DOMAIN_SNAPSHOT_DELETE_METADATA_ONLY')) return []
       const starts = plan.before.state === 'shut-off' && plan.parts.some(({ contents }) => contents.length > 0)
-      return [...changed(on), ...(starts ? withBelow(before, before.active, by) : [])]
+      return [...changed(on), ...changedInside(on), ...(starts ? withBelow(before, before.active, by) : [])]
     }
     if (own.call !== 'virDomainRevertToSnapshot') return []
     return [...changed(on), ...(plan.after.state === 'shut-off' ? [] : started(on))]

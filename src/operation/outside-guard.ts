@@ -13,6 +13,7 @@ import type { Loss, MachineRefusal } from '../plan/machine-refusal.js'
 import { refuse } from '../plan/refusal.js'
 import { machineOpenGuard } from './open-guard.js'
 import { savedStatesGuard } from './saved-guard.js'
+import { hasPlace } from './storage-daemon.js'
 
 /** Where a snapshot has a disk whose target is the machine's no more: by its record, else by the name of the image. */
 const placesOfTarget = ({ recorded, disks }: Snapshot, target: string): ReadonlyArray<string> => {
@@ -108,10 +109,20 @@ const startGuard = ({ parts, via, after: { definitions } }: MachinePlan): Machin
   return undefined
 }
 
+/** Refuses a socket of a daemon that would take the place of an image of any disk. */
+const socketsGuard = ({ via, before, after }: MachinePlan, { socket }: MachineHost): MachineRefusal | undefined => {
+  if (via !== 'storage-daemon' || socket === undefined) return undefined
+  const chains = [...before.disks.values(), ...after.disks.values()]
+  const taken = Array.from(before.disks.keys()).find((disk) => hasPlace(chains, `${socket}.${disk}`))
+  const why = `the socket of ${String(taken)} would take the place of an image, which is then gone`
+  return taken === undefined ? undefined : refuseMachine({ _tag: 'NotThisWay', via, why })
+}
+
 /** What is asked of every plan when it is made: of disks and definitions that are not those of the chains, and who has what open. */
 export const outsideGuard = (plan: MachinePlan, host: MachineHost): MachineRefusal | undefined =>
   goneDiskGuard(plan) ??
   startGuard(plan) ??
   broughtBackGuard(plan) ??
+  socketsGuard(plan, host) ??
   savedStatesGuard(plan) ??
   machineOpenGuard(plan, host)

@@ -5,6 +5,7 @@ import { activeImage } from '../model/chain-query.js'
 import { placeOf } from '../model/header.js'
 import { withMachine } from '../model/machine.js'
 import type { Machine } from '../model/machine.js'
+import { sourcesOfDomain } from '../model/record.js'
 import { managedIn, samePlace, writtenSince } from '../model/saved-state.js'
 import type { SavedState } from '../model/saved-state.js'
 import type { MachineHost } from '../plan/machine-host.js'
@@ -17,6 +18,7 @@ import { withLiveChain } from './machine-definition.js'
 import { featureGuard } from './machine-guard.js'
 import type { Draft } from './machine-lane.js'
 import type { RestoreRequest } from './machine-request.js'
+import { machineOpenGuard } from './open-guard.js'
 import { guestGuard, libvirtOnly, onGuest, placeGuard, savedPlan, stateAt, withoutState } from './saved-plan.js'
 
 const features = ['libvirt-save'] as const
@@ -26,7 +28,16 @@ const fitGuard = (machine: Machine, saved: SavedState): MachineRefusal | undefin
   const instead = [{ _tag: 'DropState', place }] as const
   if (saved.disks === 'written since')
     return refuseMachine({ _tag: 'StateUnfit', place, conflicts: [], why: 'written since' }, instead)
-  const conflicts = unfitPins(saved, machine)
+  const known = sourcesOfDomain(saved.definition)
+  const later = Array.from(machine.disks.values()).filter(({ disk }) => !known.has(disk))
+  const conflicts = [
+    ...unfitPins(saved, machine),
+    ...later.map((chain): PinConflict => ({
+      disk: chain.disk,
+      path: placeOf(activeImage(chain)),
+      change: 'not active',
+    })),
+  ]
   return conflicts.length > 0
     ? refuseMachine({ _tag: 'StateUnfit', place, conflicts, why: 'images' }, instead)
     : undefined
@@ -100,7 +111,7 @@ const planOf = (machine: Machine, saved: SavedState, guest: 'running' | 'paused'
  *
  * Refuses, in this order: `NotThisWay` (without libvirt), `GuestStateWrong`, `NotThisWay` (a relative path),
  * `CapabilityMissing`, `StateNotFound`, `StateUnfit`, `ManagedSavePresent` (a file, while the next start would resume
- * another state), `StateSaved` (another state pins what the guest would write to).
+ * another state), `StateSaved` (another state pins what the guest would write to), `DiskRefused` (`ImageOpen`).
  *
  * Source: libvirt `virDomainCreateWithFlags` (0.8.2), `virDomainRestoreFlags` (0.9.4), as 11.3 answers.
  *
@@ -135,7 +146,8 @@ export const restoreState = (
   const saved = stateAt(machine, from)
   if (saved === undefined) return E.left(refuseMachine({ _tag: 'StateNotFound', place: from }))
   const unfit = fitGuard(machine, saved) ?? othersGuard(machine, saved, host)
-  return unfit === undefined
-    ? E.right(planOf(machine, saved, guest === 'as saved' ? saved.guest : guest))
-    : E.left(unfit)
+  if (unfit !== undefined) return E.left(unfit)
+  const plan = planOf(machine, saved, guest === 'as saved' ? saved.guest : guest)
+  const open = machineOpenGuard(plan, host)
+  return open === undefined ? E.right(plan) : E.left(open)
 }

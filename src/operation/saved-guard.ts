@@ -12,8 +12,10 @@ import type { PinConflict } from '../plan/pin-conflict.js'
 import { repointGuard } from './saved-repoint.js'
 
 /** The ways that leave a state, or end it: only what keeps what the guest reads can have it follow. */
-const instead = ({ operation, via }: MachinePlan, { place }: SavedState): ReadonlyArray<MachineAlternative> => {
-  const follows = operation === 'delete' || operation === 'commit' || operation === 'pull'
+const instead = ({ operation, via, before }: MachinePlan, saved: SavedState): ReadonlyArray<MachineAlternative> => {
+  const { place } = saved
+  const keeps = operation === 'delete' || operation === 'commit' || operation === 'pull'
+  const follows = keeps && unfitPins(saved, before).length === 0
   return [
     { _tag: 'RestoreFirst', place },
     { _tag: 'DropState', place },
@@ -33,6 +35,12 @@ const followed = (plan: MachinePlan, saved: SavedState): ReadonlyArray<PinConfli
   }),
 ]
 
+/** Only a state that fits the disks can follow them: one that does not is no better off on what is made of them. */
+const moving = (plan: MachinePlan, saved: SavedState, now: SavedState): ReadonlyArray<PinConflict> => {
+  const unfit = unfitPins(saved, plan.before)
+  return unfit.length > 0 ? unfit : followed(plan, now)
+}
+
 /**
  * Refuses what would have a saved state restored on other disks than those that it was saved on. libvirt refuses none of it: the
  * state of memory is resumed on an image that others read by then, or not at all.
@@ -43,7 +51,7 @@ export const savedStatesGuard = (plan: MachinePlan): MachineRefusal | undefined 
     const { place } = saved
     const now = plan.after.saved.find((one) => samePlace(one.place, place))
     const moved = now !== undefined && now.definition !== saved.definition
-    const conflicts = moved ? followed(plan, now) : pinConflicts(plan, saved)
+    const conflicts = moved ? moving(plan, saved, now) : pinConflicts(plan, saved)
     if (isNonEmpty(conflicts)) return refuseMachine({ _tag: 'StateSaved', place, conflicts }, instead(plan, saved))
   }
   return repointGuard(plan)

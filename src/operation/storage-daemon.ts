@@ -4,10 +4,10 @@ import { pipe } from 'fp-ts/lib/function.js'
 import { withImages } from '../model/chain.js'
 import type { Chain } from '../model/chain.js'
 import { activePath } from '../model/chain-query.js'
-import { headerBytes } from '../model/header.js'
-import { isEncrypted } from '../model/image.js'
+import { headerBytes, normalPath } from '../model/header.js'
+import { isEncrypted, placesOf } from '../model/image.js'
 import type { Image } from '../model/image.js'
-import { pathOf } from '../model/location.js'
+import { locationString, pathOf } from '../model/location.js'
 import type { Hypervisor, StorageDaemonHypervisor } from '../plan/hypervisor.js'
 import type { Cleanup, Plan, Step } from '../plan/plan.js'
 import { refuse } from '../plan/refusal.js'
@@ -71,6 +71,14 @@ const opened = (given: Chain): Chain => {
   return withImages(chain, images)
 }
 
+/** Whether an image of these chains is stored there: QEMU unlinks what is in the way of a socket. */
+export const hasPlace = (chains: ReadonlyArray<Chain>, socket: string): boolean =>
+  chains.some(({ images }) =>
+    Array.from(images.values()).some((image) =>
+      placesOf(image).some((location) => normalPath(locationString(location)) === normalPath(socket)),
+    ),
+  )
+
 /** A daemon that is left behind would keep the guest from starting; asked twice, there is nobody to answer. */
 export const daemonCleanups = (steps: ReadonlyArray<Step>): ReadonlyArray<Cleanup> =>
   steps.flatMap(({ until }, from) =>
@@ -84,7 +92,8 @@ export const daemonCleanups = (steps: ReadonlyArray<Step>): ReadonlyArray<Cleanu
  * starts one, and as it was given else.
  *
  * Refuses, before whatever the operation refuses: `GuestStateWrong`, `CapabilityMissing`, `NotThisWay` (the socket),
- * `PathNotAbsolute`, `LocationNotAddressable`, `NotThisWay` (an encrypted image).
+ * `PathNotAbsolute`, `LocationNotAddressable`, `NotThisWay` (an encrypted image); after it, `NotThisWay` (the socket would take the
+ * place of an image).
  */
 export const throughDaemon = (
   chain: Chain,
@@ -96,6 +105,10 @@ export const throughDaemon = (
   if (refused !== undefined) return E.left(refused)
   return pipe(
     plan(opened(chain)),
+    E.filterOrElse(
+      ({ after }) => !hasPlace([chain, after], hypervisor.socket),
+      () => refuse({ _tag: 'NotThisWay', via, why: 'its socket would take the place of an image, which is then gone' }),
+    ),
     E.map((planned) => ({ ...planned, before: chain, finally: daemonCleanups(planned.steps) })),
   )
 }

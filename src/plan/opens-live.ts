@@ -1,5 +1,5 @@
 import type { LibvirtCall } from '../call/libvirt.js'
-import type { BlockdevAdd, QmpCommand } from '../call/qmp.js'
+import type { BlockdevAdd, QmpCommand, TransactionAction } from '../call/qmp.js'
 import { activeImage, activePath, span } from '../model/chain-query.js'
 import type { Image } from '../model/image.js'
 import { at, chained, ofNode } from './opens-index.js'
@@ -34,6 +34,10 @@ const addOpens = (index: Index, { arguments: options }: BlockdevAdd): ReadonlyAr
   return [[ofNode(index, options.file), access]]
 }
 
+/** The image that gets a snapshot inside: it is written, which whoever reads past the locks does not notice. */
+const insideOf = (index: Index, action: TransactionAction): Images =>
+  action.type === 'blockdev-snapshot-internal-sync' ? ofNode(index, action.data.device) : []
+
 /** What a monitor command has QEMU open, besides what the guest has open by itself. */
 export const qmpOpens = (index: Index, command: QmpCommand): ReadonlyArray<Open> => {
   if (command.execute === 'block-commit') {
@@ -42,6 +46,12 @@ export const qmpOpens = (index: Index, command: QmpCommand): ReadonlyArray<Open>
   }
   if (command.execute === 'block-stream') return [[ofNode(index, command.arguments.device), 'write']]
   if (command.execute === 'blockdev-mirror') return [[ofNode(index, command.arguments.target), 'write']]
+  if (command.execute === 'transaction')
+    return [[command.arguments.actions.flatMap((action) => insideOf(index, action)), 'write']]
+  if (command.execute === 'blockdev-snapshot-delete-internal-sync')
+    return [[ofNode(index, command.arguments.device), 'write']]
+  if (command.execute === 'snapshot-load' || command.execute === 'snapshot-delete')
+    return [[command.arguments.devices.flatMap((node) => ofNode(index, node)), 'write']]
   if (command.execute === 'blockdev-create') {
     const { options } = command.arguments
     return [[options.driver === 'file' ? at(index, options.filename) : ofNode(index, options.file), 'write']]
@@ -50,7 +60,8 @@ export const qmpOpens = (index: Index, command: QmpCommand): ReadonlyArray<Open>
 }
 
 /** True for what starts the guest. */
-export const starts = ({ call }: LibvirtCall): boolean => call === 'virDomainCreateWithFlags'
+export const starts = ({ call }: LibvirtCall): boolean =>
+  call === 'virDomainCreateWithFlags' || call === 'virDomainRestoreFlags'
 
 /** True for what ends the guest's QEMU. */
 export const ends = ({ call }: LibvirtCall): boolean => call === 'virDomainDestroyFlags'

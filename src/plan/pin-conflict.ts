@@ -12,11 +12,11 @@ import type { MachinePlan } from './machine-plan.js'
  * What becomes, or has become, of an image that a saved state pins.
  *
  * - `written`: it holds something else. `gone`: no image of the chain is there. `renamed`: it is under another path.
- * - `resized`. `repointed`: it lies on another image. `not active`: the guest would write to it, and it is not the active image.
+ * - `resized`. `reformatted`: the state knows it in another format. `repointed`: it lies on another image. `not active`: the guest would write to it, and it is not the active image.
  *
  * @since 0.2.0
  */
-export type PinChange = 'written' | 'gone' | 'renamed' | 'resized' | 'repointed' | 'not active'
+export type PinChange = 'written' | 'gone' | 'renamed' | 'resized' | 'reformatted' | 'repointed' | 'not active'
 
 /**
  * A pinned image, and what becomes of it.
@@ -67,21 +67,36 @@ const onDisk = (plan: Changes, disk: string): OnDisk | undefined => {
   return { before, after, written: new Set(fates.flatMap(([name, of]) => (of.includes('written') ? [name] : []))) }
 }
 
+/** The disk that has an image there: that of the pin's own name, or another, whose target has changed since. */
+const diskWith = ({ disks }: Machine, disk: string, { path: place }: PinnedImage): string | undefined =>
+  imageAt(disks.get(disk), place) === undefined
+    ? Array.from(disks.values()).find((chain) => imageAt(chain, place) !== undefined)?.disk
+    : disk
+
+/** What becomes of one image. One that a disk of the machine should have and that nobody knows may be there by another name. */
+const changeOfPin = (plan: Changes, disk: string, pin: PinnedImage): ReadonlyArray<PinConflict> => {
+  const { path } = pin
+  const at = diskWith(plan.before, disk, pin)
+  if (at === undefined) return plan.before.disks.has(disk) ? [{ disk, path, change: 'gone' }] : []
+  const of = onDisk(plan, at)
+  const image = of === undefined ? undefined : imageAt(of.before, path)
+  if (of === undefined || image === undefined) return [{ disk, path, change: 'gone' }]
+  const change = changeOf(of, image)
+  return change === undefined ? [] : [{ disk, path, change }]
+}
+
 /** What a plan does to the images that a saved state pins; nothing, where a restore reads after it what it would have read before. */
 export const pinConflicts = (plan: Changes, saved: SavedState): ReadonlyArray<PinConflict> =>
   Array.from(pinnedBy(saved, plan.before)).flatMap(([disk, pins]) => {
-    const of = onDisk(plan, disk)
-    if (of === undefined) return []
-    const changed = pins.flatMap(({ path }): ReadonlyArray<PinConflict> => {
-      const image = imageAt(of.before, path)
-      const change = image === undefined ? undefined : changeOf(of, image)
-      return change === undefined ? [] : [{ disk, path, change }]
-    })
-    return [...changed, ...activeConflict(of, pins.at(-1))]
+    const top = pins.at(-1)
+    const of = onDisk(plan, (top && diskWith(plan.before, disk, top)) ?? disk)
+    const changed = pins.flatMap((pin) => changeOfPin(plan, disk, pin))
+    return [...changed, ...(of === undefined ? [] : activeConflict(of, top))]
   })
 
 const against = (image: Image | undefined, pin: PinnedImage): PinChange | undefined => {
   if (image === undefined) return 'gone'
+  if (pin.format !== undefined && pin.format !== image.format) return 'reformatted'
   const resized = pin.sizeBytes !== undefined && pin.sizeBytes !== image.sizeBytes
   return resized ? 'resized' : undefined
 }
@@ -104,8 +119,11 @@ const unfitOn = (chain: Chain, pins: ReadonlyArray<PinnedImage>): ReadonlyArray<
 /** What of the machine is not as a saved state needs it, as far as paths, sizes and headers tell. */
 export const unfitPins = (saved: SavedState, machine: Machine): ReadonlyArray<PinConflict> => {
   const pins = pinnedBy(saved, machine)
-  return Array.from(sourcesOfDomain(saved.definition).keys()).flatMap((disk) => {
+  return Array.from(sourcesOfDomain(saved.definition).keys()).flatMap((disk): ReadonlyArray<PinConflict> => {
     const chain = machine.disks.get(disk)
-    return chain === undefined ? [] : unfitOn(chain, pins.get(disk) ?? [])
+    const own = pins.get(disk) ?? []
+    if (chain !== undefined) return unfitOn(chain, own)
+    const elsewhere = own.find((pin) => diskWith(machine, disk, pin) !== undefined)
+    return elsewhere === undefined ? [] : [{ disk, path: elsewhere.path, change: 'not active' }]
   })
 }

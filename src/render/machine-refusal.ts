@@ -21,6 +21,7 @@ const becomes: { readonly [C in PinChange]: readonly [then: string, now: string]
   gone: ['would be there no more', 'is not there'],
   renamed: ['would be renamed', 'has been renamed'],
   resized: ['would have another size', 'has another size'],
+  reformatted: ['would have another format', 'has another format'],
   repointed: ['would lie on another image', 'lies on another image'],
   'not active': ['would not be the active image', 'is not the active image'],
 }

@@ -121,8 +121,10 @@ describe('who is in whose way', () => {
     expect(judged('info -U /images/top', { guest: 'running' })).toStrictEqual([])
   })
 
-  it('the one who has it open may open it again', () => {
-    const again: Opening = held('top', { _tag: 'Tool', name: 'qemu-img' }, 'write')
-    expect(judged('snapshot -c monday /images/top', { opened: [again] })).toStrictEqual([])
+  it('another run of the same program is another one', () => {
+    const again: Opening = held('top', { _tag: 'Tool', name: 'qemu-img' }, 'read')
+    expect(judged('snapshot -c monday /images/top', { opened: [again] })).toStrictEqual([
+      'write top, Tool has it to read: undefined',
+    ])
   })
 })
