@@ -157,7 +157,10 @@ export const revertOverObstacles = async (
   asked: AskedRevert,
 ): Promise<string> => {
   const now = Math.floor(Date.now() / 1000)
-  const paths = Array.from({ length: 8 }, (_, index) => session.path(`vdb.${String(now + index)}`))
+  // An overlay of an earlier revert in this second is in the way by itself.
+  const paths = Array.from({ length: 8 }, (_, index) => session.path(`vdb.${String(now + index)}`)).filter(
+    (path) => !at.before.files.has(path),
+  )
   for (const path of paths) await obstacles[what](path)
   const there = what === 'file' ? { taken: paths } : what === 'empty file' ? {} : { irregular: paths }
   try {
