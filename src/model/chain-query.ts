@@ -2,6 +2,7 @@ import { isNonEmpty } from 'fp-ts/lib/ReadonlyArray.js'
 import type { ReadonlyNonEmptyArray } from 'fp-ts/lib/ReadonlyNonEmptyArray.js'
 
 import type { Chain } from './chain.js'
+import { normalPath, placeOf } from './header.js'
 import { knownReaders } from './image.js'
 import type { Image, ImageName } from './image.js'
 
@@ -11,6 +12,10 @@ import type { Image, ImageName } from './image.js'
  * @since 0.1.0
  */
 export const imageOf = (chain: Chain, name: string): Image | undefined => chain.images.get(name)
+
+/** The image that is where somebody says, however the path is spelled. */
+export const imageAt = (chain: Chain, path: string): Image | undefined =>
+  Array.from(chain.images.values()).find((image) => placeOf(image) === normalPath(path))
 
 /** An image that the chain is known to have. */
 export const knownImage = (chain: Chain, name: string): Image => {

@@ -104,6 +104,10 @@ export const withLastName = (header: string, path: string): string =>
 /** Where an image is, as it is compared: `.` and `..` folded. */
 export const placeOf = ({ location }: { readonly location: Location }): string => normalPath(locationString(location))
 
+/** True for two spellings of one path; what has none is nowhere. */
+export const samePath = (one: string | undefined, other: string | undefined): boolean =>
+  one !== undefined && other !== undefined && normalPath(one) === normalPath(other)
+
 /**
  * True where a backing string, read from where the overlay is, spells the path of the location.
  *

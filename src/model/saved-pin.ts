@@ -1,5 +1,5 @@
 import type { Chain } from './chain.js'
-import { path } from './chain-query.js'
+import { imageAt, path } from './chain-query.js'
 import { normalPath, placeOf } from './header.js'
 import type { Image } from './image.js'
 import type { Machine } from './machine.js'
@@ -16,17 +16,11 @@ const pinned = (image: Image): PinnedImage => ({
 /** What a disk reads, base first. */
 export const pinsOfChain = (chain: Chain): ReadonlyArray<PinnedImage> => (path(chain) ?? []).map(pinned)
 
-/** The image that is where somebody says. */
-export const imageAt = (chain: Chain | undefined, place: string): Image | undefined =>
-  chain === undefined
-    ? undefined
-    : Array.from(chain.images.values()).find((image) => placeOf(image) === normalPath(place))
-
 /** What the definition names, and what lies below that by the headers. */
 const pinsOfSource = (source: RecordedSource, chain: Chain | undefined): ReadonlyArray<PinnedImage> => {
   if (source.path === undefined) return []
   const stored = [{ path: source.path, format: source.format }, ...source.below].reverse()
-  const lowest = imageAt(chain, stored[0]?.path ?? '')
+  const lowest = chain && imageAt(chain, stored[0]?.path ?? '')
   const found = chain === undefined || lowest === undefined ? [] : (path(chain, lowest.name) ?? []).slice(0, -1)
   const below = source.end === 'terminated' ? [] : found.map(pinned)
   return [
@@ -34,7 +28,7 @@ const pinsOfSource = (source: RecordedSource, chain: Chain | undefined): Readonl
     ...stored.map((one) => ({
       path: normalPath(one.path),
       format: one.format,
-      sizeBytes: imageAt(chain, one.path)?.sizeBytes,
+      sizeBytes: chain && imageAt(chain, one.path)?.sizeBytes,
     })),
   ]
 }

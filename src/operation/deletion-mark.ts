@@ -1,9 +1,10 @@
+import { samePath } from '../model/header.js'
 import { hasDeletionMark } from '../model/record.js'
 import { withMachine } from '../model/machine.js'
 import type { Machine } from '../model/machine.js'
 import type { Snapshot } from '../model/snapshot.js'
 import { unmarked } from './libvirt-delete-record.js'
-import { libvirtActive, libvirtTree, parentOfDisk, samePath } from './libvirt-tree.js'
+import { libvirtActive, libvirtTree, parentOfDisk } from './libvirt-tree.js'
 
 const hasMarks = ({ snapshots }: Machine): boolean =>
   Array.from(snapshots.values()).some(({ recorded }) => hasDeletionMark(recorded))

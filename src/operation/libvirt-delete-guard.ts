@@ -1,18 +1,12 @@
 import * as E from 'fp-ts/lib/Either.js'
 
+import { imageAt } from '../model/chain-query.js'
+import { samePath } from '../model/header.js'
 import type { Machine } from '../model/machine.js'
 import type { MachineHost } from '../plan/machine-host.js'
 import type { LibvirtRefusal } from '../plan/machine-refusal.js'
 import { deleteRefusal } from './libvirt-rule.js'
-import {
-  imageAt,
-  libvirtActive,
-  libvirtChain,
-  libvirtChildren,
-  libvirtDescendants,
-  parentOfDisk,
-  samePath,
-} from './libvirt-tree.js'
+import { libvirtActive, libvirtChain, libvirtChildren, libvirtDescendants, parentOfDisk } from './libvirt-tree.js'
 import type { LibvirtSnapshot, LibvirtTree } from './libvirt-tree.js'
 
 /** What is to be deleted, and how libvirt is asked: `CHILDREN`, `CHILDREN_ONLY`, or neither. */

@@ -1,8 +1,9 @@
+import { samePath } from '../model/header.js'
 import { childOf } from '../model/xml.js'
 import type { XmlElement } from '../model/xml.js'
 import { withChildren, withDomainDisk, withRecordedParent } from '../model/record.js'
 import type { Above } from './libvirt-delete-guard.js'
-import { libvirtChildren, libvirtDescendants, parentOfDisk, samePath } from './libvirt-tree.js'
+import { libvirtChildren, libvirtDescendants, parentOfDisk } from './libvirt-tree.js'
 import type { LibvirtSnapshot, LibvirtTree } from './libvirt-tree.js'
 
 /** What libvirt has written down: every record by name, and the current snapshot. */

@@ -1,6 +1,8 @@
 import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 
+import { imageAt } from '../model/chain-query.js'
+import { samePath } from '../model/header.js'
 import type { Machine } from '../model/machine.js'
 import type { LibvirtRefusal } from '../plan/machine-refusal.js'
 import { committedDisks, isUnlinked, unlinkedDisks, validated } from './libvirt-delete-guard.js'
@@ -8,7 +10,7 @@ import type { Above, DeleteFacts, LibvirtDeleteRequest } from './libvirt-delete-
 import { recordsAfterDelete } from './libvirt-delete-record.js'
 import type { LibvirtRecords } from './libvirt-delete-record.js'
 import { deleteRefusal } from './libvirt-rule.js'
-import { imageAt, libvirtActive, parentOfDisk, libvirtDescendants, libvirtTree, samePath } from './libvirt-tree.js'
+import { libvirtActive, parentOfDisk, libvirtDescendants, libvirtTree } from './libvirt-tree.js'
 import type { LibvirtSnapshot } from './libvirt-tree.js'
 
 /**

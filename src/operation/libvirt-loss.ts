@@ -1,4 +1,4 @@
-import { overlayIndex } from '../model/chain-query.js'
+import { imageAt, overlayIndex } from '../model/chain-query.js'
 import type { Chain } from '../model/chain.js'
 import { knownReaders } from '../model/image.js'
 import type { ImageName } from '../model/image.js'
@@ -7,7 +7,6 @@ import { imageOfDisk } from '../model/snapshot.js'
 import type { SnapshotDisk } from '../model/snapshot.js'
 import type { Loss } from '../plan/machine-refusal.js'
 import type { LibvirtDeletion, LibvirtDiskDeletion } from './libvirt-delete.js'
-import { imageAt } from './libvirt-tree.js'
 
 /**
  * What libvirt does to the images of one disk.

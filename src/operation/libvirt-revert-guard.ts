@@ -1,5 +1,6 @@
 import * as E from 'fp-ts/lib/Either.js'
 
+import { imageAt } from '../model/chain-query.js'
 import type { RevertCall } from '../call/libvirt.js'
 import { normalPath } from '../model/header.js'
 import type { GuestState } from '../model/guest.js'
@@ -13,7 +14,6 @@ import type { XmlElement } from '../model/xml.js'
 import type { MachineHost } from '../plan/machine-host.js'
 import type { LibvirtRefusal } from '../plan/machine-refusal.js'
 import { revertRefusal } from './libvirt-rule.js'
-import { imageAt } from './libvirt-tree.js'
 import type { LibvirtSnapshot, LibvirtTree } from './libvirt-tree.js'
 
 /**

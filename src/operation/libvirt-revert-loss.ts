@@ -1,3 +1,4 @@
+import { imageAt } from '../model/chain-query.js'
 import type { Chain } from '../model/chain.js'
 import type { Machine } from '../model/machine.js'
 import { elementsOf, sourcesOfDomain } from '../model/record.js'
@@ -9,7 +10,7 @@ import type { Loss } from '../plan/machine-refusal.js'
 import { disksAfterEffect, lossesOfEffect, plainEffect } from './libvirt-loss.js'
 import type { DiskEffect } from './libvirt-loss.js'
 import type { LibvirtRevert } from './libvirt-revert.js'
-import { imageAt, libvirtTargets } from './libvirt-tree.js'
+import { libvirtTargets } from './libvirt-tree.js'
 
 const namesAt = (chain: Chain, paths: ReadonlyArray<string>): ReadonlySet<string> =>
   new Set(paths.flatMap((path) => imageAt(chain, path)?.name ?? []))

@@ -1,7 +1,5 @@
 import { activePath } from '../model/chain-query.js'
 import type { Chain } from '../model/chain.js'
-import { normalPath } from '../model/header.js'
-import type { Image } from '../model/image.js'
 import { locationString } from '../model/location.js'
 import type { Machine } from '../model/machine.js'
 import { elementsOf, recordedDisks, recordedParent, recordedSources, textOf } from '../model/record.js'
@@ -91,19 +89,11 @@ export const libvirtActive = (tree: LibvirtTree): ReadonlySet<string> =>
     ? new Set()
     : new Set([tree.current, ...libvirtAncestors(tree, tree.current).map(({ name }) => name)])
 
-/** The image of a disk that lies at a path. */
-export const imageAt = (chain: Chain, path: string): Image | undefined =>
-  Array.from(chain.images.values()).find(({ location }) => samePath(locationString(location), path))
-
 /** The active path of a disk as libvirt sees it: the active image first. */
 export const libvirtChain = (chain: Chain): ReadonlyArray<string> =>
   activePath(chain)
     .map(({ location }) => locationString(location))
     .reverse()
-
-/** True for two spellings of one path; a source that has none is nowhere. */
-export const samePath = (one: string | undefined, other: string | undefined): boolean =>
-  one !== undefined && other !== undefined && normalPath(one) === normalPath(other)
 
 /** The targets of the domain's disks as libvirt has them. */
 export const libvirtTargets = (machine: Machine): ReadonlySet<string> => {

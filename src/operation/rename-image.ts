@@ -1,7 +1,7 @@
 import * as E from 'fp-ts/lib/Either.js'
 
 import { activePath } from '../model/chain-query.js'
-import { normalPath, placeOf } from '../model/header.js'
+import { placeOf } from '../model/header.js'
 import type { Image } from '../model/image.js'
 import { withMachine } from '../model/machine.js'
 import type { Machine } from '../model/machine.js'
@@ -25,7 +25,7 @@ import type { RenameImageRequest } from './machine-request.js'
 import { outsideGuard } from './outside-guard.js'
 import { redefinedFrom } from './record-steps.js'
 import { rename } from './rename.js'
-import { takenPaths } from './take-path.js'
+import { takenGuard, takenPaths } from './take-path.js'
 
 /** A rename on one disk of a machine, planned. */
 interface Renamed {
@@ -35,16 +35,6 @@ interface Renamed {
   readonly hypervisor: Hypervisor
   readonly old: Image
   readonly now: Image
-}
-
-const takenGuard = (machine: Machine, { disk, to, reserved = [] }: RenameImageRequest): MachineRefusal | undefined => {
-  const taken = takenPaths(machine, reserved)
-  const by = taken.get(normalPath(to))
-  return by === undefined
-    ? undefined
-    : refuseMachine({ _tag: 'PathTaken', disk, path: to, by }, [
-        { _tag: 'UseAnotherName', taken: Array.from(taken.keys()) },
-      ])
 }
 
 /** Images that the guest does not read are qemu-img's, whether it runs or not, and its definition has nothing to do with them. */
@@ -173,6 +163,8 @@ export const renameImage = (
   const renamed = renamedOn(machine, request, host)
   if (E.isLeft(renamed)) return renamed
   const plan = planOf(renamed.right)
-  const wrong = takenGuard(machine, request) ?? outsideGuard(plan, host)
+  const wrong =
+    takenGuard(takenPaths(machine, request.reserved ?? []), { disk: request.disk, path: request.to }) ??
+    outsideGuard(plan, host)
   return wrong === undefined ? E.right(plan) : E.left(wrong)
 }

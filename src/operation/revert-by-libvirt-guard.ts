@@ -1,13 +1,13 @@
 import { isNonEmpty } from 'fp-ts/lib/ReadonlyArray.js'
 
 import { activeImage } from '../model/chain-query.js'
+import { samePath } from '../model/header.js'
 import { locationString } from '../model/location.js'
 import { sourcesOfDomain } from '../model/record.js'
 import { refuseMachine } from '../plan/machine-refusal.js'
 import type { Loss, MachineAlternative, MachineRefusal } from '../plan/machine-refusal.js'
 import type { LibvirtRevert } from './libvirt-revert.js'
 import { changesOfRevert, lossesOfRevert } from './libvirt-revert-loss.js'
-import { samePath } from './libvirt-tree.js'
 import { loadsMemory } from './revert-job.js'
 import type { RevertJob } from './revert-job.js'
 

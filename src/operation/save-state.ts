@@ -1,7 +1,6 @@
 import * as E from 'fp-ts/lib/Either.js'
 
 import type { LibvirtFlag, SavedStateCall } from '../call/libvirt.js'
-import { normalPath } from '../model/header.js'
 import { withMachine } from '../model/machine.js'
 import type { Machine } from '../model/machine.js'
 import { pinsOfChain } from '../model/saved-pin.js'
@@ -15,20 +14,14 @@ import { withoutNodes } from './live.js'
 import { featureGuard, machineJobGuard } from './machine-guard.js'
 import type { SaveRequest } from './machine-request.js'
 import { guestGuard, libvirtOnly, onGuest, placeGuard, savedPlan, withoutState } from './saved-plan.js'
-import { takenPaths } from './take-path.js'
+import { takenGuard, takenPaths } from './take-path.js'
 
 const features = ['libvirt-save'] as const
 
 /** libvirt writes over whatever is there, be it a disk of this very guest. */
 const pathGuard = (machine: Machine, { to, reserved = [] }: SaveRequest): MachineRefusal | undefined => {
   if (to.kind === 'managed') return undefined
-  const taken = takenPaths(machine, reserved)
-  const by = taken.get(normalPath(to.path))
-  return by === undefined
-    ? undefined
-    : refuseMachine({ _tag: 'PathTaken', disk: 'memory', path: to.path, by }, [
-        { _tag: 'UseAnotherName', taken: Array.from(taken.keys()) },
-      ])
+  return takenGuard(takenPaths(machine, reserved), { disk: 'memory', path: to.path })
 }
 
 const persistentGuard = ({ definitions }: Machine, { via }: MachineHost): MachineRefusal | undefined => {

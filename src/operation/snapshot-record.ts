@@ -1,5 +1,5 @@
 import type { Chain } from '../model/chain.js'
-import { activeImage, path as pathOf } from '../model/chain-query.js'
+import { activeImage, imageAt, path as pathOf } from '../model/chain-query.js'
 import { normalPath, placeOf } from '../model/header.js'
 import type { Image } from '../model/image.js'
 import type { Machine } from '../model/machine.js'
@@ -17,7 +17,6 @@ import { imageOfDisk } from '../model/snapshot.js'
 import type { Snapshot } from '../model/snapshot.js'
 import type { XmlElement } from '../model/xml.js'
 import { childOf, xmlText } from '../model/xml.js'
-import { imageAt } from './libvirt-tree.js'
 
 /** What became of images that have gone: by the path that a record may name, the image that shows the same now. */
 export type Successors = ReadonlyMap<string, Image>

@@ -69,15 +69,25 @@ export const takenPaths = (machine: Machine, reserved: ReadonlyArray<string>): M
   return taken
 }
 
+/** Refuses a file at a path that is taken; `disk` is for whom it is. */
+export const takenGuard = (
+  taken: ReadonlyMap<string, string>,
+  { disk, path }: { readonly disk: string; readonly path: string },
+): MachineRefusal | undefined => {
+  const by = taken.get(normalPath(path))
+  return by === undefined
+    ? undefined
+    : refuseMachine({ _tag: 'PathTaken', disk, path, by }, [
+        { _tag: 'UseAnotherName', taken: Array.from(taken.keys()) },
+      ])
+}
+
 /** Refuses a new file at a path that an image has, that something refers to, that is reserved, or that another new one gets. */
 export const pathGuard = (job: TakeJob): MachineRefusal | undefined => {
   const taken = takenPaths(job.machine, job.request.reserved ?? [])
   for (const [disk, path] of wantedPaths(job)) {
-    const by = taken.get(normalPath(path))
-    if (by !== undefined)
-      return refuseMachine({ _tag: 'PathTaken', disk, path, by }, [
-        { _tag: 'UseAnotherName', taken: Array.from(taken.keys()) },
-      ])
+    const refused = takenGuard(taken, { disk, path })
+    if (refused !== undefined) return refused
     taken.set(normalPath(path), `the new image of ${disk}`)
   }
   return undefined

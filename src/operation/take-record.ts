@@ -3,7 +3,7 @@ import { elementsOf, recordedSources, sourceElement, sourcesOfDomain, textOf, wi
 import type { Snapshot } from '../model/snapshot.js'
 import { childOf, element } from '../model/xml.js'
 import type { XmlElement } from '../model/xml.js'
-import { normalPath } from '../model/header.js'
+import { samePath } from '../model/header.js'
 import { definitionNow } from './take-job.js'
 import type { TakenDisk } from './take-part.js'
 
@@ -32,9 +32,6 @@ const inactiveForm = (of: XmlElement): XmlElement => {
 const targetOf = (disk: XmlElement): string => childOf(disk, 'target')?.attributes['dev'] ?? ''
 
 const disksIn = (domain: XmlElement): ReadonlyArray<XmlElement> => elementsOf(childOf(domain, 'devices'), 'disk')
-
-const samePath = (a: string | undefined, b: string | undefined): boolean =>
-  a !== undefined && b !== undefined && normalPath(a) === normalPath(b)
 
 /**
  * The live definition in its inactive form. What it says besides disks is taken from the persistent one: libvirt prints the

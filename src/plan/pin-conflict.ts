@@ -1,10 +1,10 @@
 import type { Chain } from '../model/chain.js'
-import { activeImage, activePath } from '../model/chain-query.js'
+import { activeImage, activePath, imageAt } from '../model/chain-query.js'
 import { placeOf } from '../model/header.js'
 import type { Image } from '../model/image.js'
 import type { Machine } from '../model/machine.js'
 import { sourcesOfDomain } from '../model/record.js'
-import { imageAt, pinnedBy } from '../model/saved-pin.js'
+import { pinnedBy } from '../model/saved-pin.js'
 import type { PinnedImage, SavedState } from '../model/saved-state.js'
 import type { MachinePlan } from './machine-plan.js'
 
@@ -68,10 +68,11 @@ const onDisk = (plan: Changes, disk: string): OnDisk | undefined => {
 }
 
 /** The disk that has an image there: that of the pin's own name, or another, whose target has changed since. */
-const diskWith = ({ disks }: Machine, disk: string, { path: place }: PinnedImage): string | undefined =>
-  imageAt(disks.get(disk), place) === undefined
-    ? Array.from(disks.values()).find((chain) => imageAt(chain, place) !== undefined)?.disk
-    : disk
+const diskWith = ({ disks }: Machine, disk: string, { path: place }: PinnedImage): string | undefined => {
+  const own = disks.get(disk)
+  return [...(own === undefined ? [] : [own]), ...disks.values()].find((chain) => imageAt(chain, place) !== undefined)
+    ?.disk
+}
 
 /** What becomes of one image. One that a disk of the machine should have and that nobody knows may be there by another name. */
 const changeOfPin = (plan: Changes, disk: string, pin: PinnedImage): ReadonlyArray<PinConflict> => {

@@ -1,5 +1,7 @@
 import * as E from 'fp-ts/lib/Either.js'
 
+import { argvReader } from '../call/qemu-img-argv.js'
+import type { ParsedArgv, Spelling } from '../call/qemu-img-argv.js'
 import { isFormat } from '../model/format.js'
 import type { Format } from '../model/format.js'
 import { hasProtocol } from '../model/location.js'
@@ -19,65 +21,18 @@ const known = {
   info: { values: ['-f'], flags: ['-U', '--backing-chain', '--output=json'] },
 } as const satisfies { readonly [command: string]: Spelling }
 
-interface Spelling {
-  readonly values: ReadonlyArray<string>
-  readonly flags: ReadonlyArray<string>
-}
-
 /** A subcommand of qemu-img that is modelled. */
 export type Subcommand = keyof typeof known
 
 /** An argument vector, taken apart. */
-export interface Parsed {
-  readonly command: Subcommand
-  readonly options: ReadonlyMap<string, string>
-  readonly operands: ReadonlyArray<string>
-}
+export type Parsed = ParsedArgv<Subcommand>
 
-const isSubcommand = (name: string): name is Subcommand => Object.hasOwn(known, name)
+const read = argvReader<Subcommand>(known)
 
-interface Bits {
-  readonly options: Map<string, string>
-  readonly operands: Array<string>
-}
-
-/** Takes one argument; gives back how many it has used up, or none where it is not known. */
-const take = (bits: Bits, spelling: Spelling, rest: ReadonlyArray<string>): 0 | 1 | 2 => {
-  const [argument = '', next] = rest
-  if (argument === '-' || !argument.startsWith('-')) {
-    bits.operands.push(argument)
-    return 1
-  }
-  if (spelling.flags.includes(argument)) {
-    bits.options.set(argument, '')
-    return 1
-  }
-  if (spelling.values.includes(argument)) {
-    if (next === undefined) return 0
-    bits.options.set(argument, next)
-    return 2
-  }
-  const short = argument.slice(0, 2)
-  if (!spelling.values.includes(short)) return 0
-  bits.options.set(short, argument.slice(2))
-  return 1
-}
-
-/** Reads an argument vector as getopt does: options anywhere, `--` ends them. An option that is not modelled is a fault. */
+/** Reads an argument vector as getopt does. An option that is not modelled is a fault. */
 export const parseArgv = (argv: ReadonlyArray<string>): E.Either<Fault<never>, Parsed> => {
-  const [, command = ''] = argv
-  if (!isSubcommand(command)) return unmodelled(`qemu-img ${command}`)
-  const bits: Bits = { options: new Map(), operands: [] }
-  for (let at = 2; at < argv.length;) {
-    if (argv[at] === '--') {
-      for (const operand of argv.slice(at + 1)) bits.operands.push(operand)
-      break
-    }
-    const used = take(bits, known[command], argv.slice(at, at + 2))
-    if (used === 0) return unmodelled(`qemu-img ${command} ${argv[at] ?? ''}`)
-    at += used
-  }
-  return E.right({ command, options: bits.options, operands: bits.operands })
+  const parsed = read(argv)
+  return E.isLeft(parsed) ? unmodelled(parsed.left) : parsed
 }
 
 /** The path that an operand names: `file:` is taken off, any other protocol is looked up as it stands. */

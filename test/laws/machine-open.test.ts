@@ -2,7 +2,7 @@ import * as fc from 'fast-check'
 import * as E from 'fp-ts/lib/Either.js'
 import { describe, expect, it } from 'vitest'
 
-import { locationString } from '../../src/index.js'
+import { activePath, locationString } from '../../src/index.js'
 import type { Machine, MachineHost, Opening } from '../../src/index.js'
 import { endOfMachine, machineIncidents } from '../../src/simulate/index.js'
 import { arbitraryMachine } from '../../src/testing/index.js'
@@ -19,9 +19,7 @@ interface Held {
 /** One image of a machine that somebody else has open, as the guest leaves room for. */
 const arbitraryHeld = (machine: Machine): fc.Arbitrary<Held> => {
   const all = Array.from(machine.disks.values()).flatMap((chain) => {
-    const path = new Set<string>()
-    for (let at = chain.images.get(chain.active); at !== undefined; at = chain.images.get(at.backing?.image ?? ''))
-      path.add(at.name)
+    const path = new Set<string>(activePath(chain).map(({ name }) => name))
     const on = machine.state !== 'shut-off'
     return Array.from(chain.images.keys())
       .filter((name) => !on || name !== chain.active)

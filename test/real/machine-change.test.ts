@@ -1,26 +1,15 @@
 // Commits and pulls by hand on a libvirt domain that has snapshots, running and shut off: the records follow, or the plan is refused.
 
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { MachineRefusal } from '../../src/plan/machine-refusal.js'
 import type { ChainRequest } from '../../src/operation/machine-request.js'
-import { listen } from './harness/execute-virsh.js'
-import { startLibvirt } from './lab/libvirtd.js'
+import { labForAll } from './machine/lab.js'
 import { does, reasonOf, refuses } from './machine/plans.js'
 import { bareFork, brought, fork, three } from './machine/scenarios.js'
 import { inSession, type Session } from './machine/session.js'
-import { targets, type Lab } from './machine/stage.js'
+import { targets } from './machine/stage.js'
 
-let lab: Lab
-
-beforeAll(async () => {
-  const libvirt = await startLibvirt()
-  lab = { libvirt, events: await listen(libvirt) }
-})
-
-afterAll(async () => {
-  lab.events.stop()
-  await lab.libvirt.stop()
-})
+const lab = labForAll()
 
 /** An image of a disk in short; `now` is the active one, and `below` the one below that. */
 type Layer = 'qcow2' | 's1' | 's2' | 's3' | 'now' | 'below'

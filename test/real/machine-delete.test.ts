@@ -1,24 +1,12 @@
 // Deletions on a libvirt domain with two disks: libvirt's own and by hand, from equal starts, running and shut off.
 
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { listen } from './harness/execute-virsh.js'
-import { startLibvirt } from './lab/libvirtd.js'
+import { describe, expect, it } from 'vitest'
+import { labForAll } from './machine/lab.js'
 import { does, expectRefusedByLibvirt, reasonOf, refuses } from './machine/plans.js'
 import { bareFork, brought, fork, three } from './machine/scenarios.js'
 import { inSession, type Session } from './machine/session.js'
-import type { Lab } from './machine/stage.js'
 
-let lab: Lab
-
-beforeAll(async () => {
-  const libvirt = await startLibvirt()
-  lab = { libvirt, events: await listen(libvirt) }
-})
-
-afterAll(async () => {
-  lab.events.stop()
-  await lab.libvirt.stop()
-})
+const lab = labForAll()
 
 /** A way to delete: who does it, and whether data goes down or up. */
 const ways = {

@@ -1,28 +1,17 @@
 // Chains that someone changed by hand, and the records that are put right afterwards.
 
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { machine, redefine } from 'backing-chain'
 import type { Machine, SnapshotDescription } from 'backing-chain'
-import { listen } from './harness/execute-virsh.js'
 import { right } from './harness/tree.js'
-import { startLibvirt } from './lab/libvirtd.js'
+import { labForAll } from './machine/lab.js'
 import { does } from './machine/plans.js'
 import { revertTo, three } from './machine/scenarios.js'
 import type { Observed } from './machine/observe.js'
 import { inSession, machineHost, without, type Session } from './machine/session.js'
-import { targets, type Lab } from './machine/stage.js'
+import { targets } from './machine/stage.js'
 
-let lab: Lab
-
-beforeAll(async () => {
-  const libvirt = await startLibvirt()
-  lab = { libvirt, events: await listen(libvirt) }
-})
-
-afterAll(async () => {
-  lab.events.stop()
-  await lab.libvirt.stop()
-})
+const lab = labForAll()
 
 it('forgets a snapshot, and every file and byte stays', async () => {
   await inSession(lab, 'running', async (session) => {

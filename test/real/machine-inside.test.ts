@@ -1,28 +1,17 @@
 // Snapshots inside the images of a domain with a raw disk beside, which they leave out: libvirt leaves it as it is.
 
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { RevertRequest, TakeRequest } from '../../src/operation/machine-request.js'
-import { listen } from './harness/execute-virsh.js'
 import { createImage } from './lab/images.js'
-import { startLibvirt } from './lab/libvirtd.js'
 import { runOk } from './lab/exec.js'
 import { writeFile } from 'node:fs/promises'
 import { handOver } from './machine/bytes.js'
+import { labForAll } from './machine/lab.js'
 import { does } from './machine/plans.js'
 import { afterTake, inSession, type Session } from './machine/session.js'
-import { cellCount, firstCells, type Lab } from './machine/stage.js'
+import { cellCount, firstCells } from './machine/stage.js'
 
-let lab: Lab
-
-beforeAll(async () => {
-  const libvirt = await startLibvirt()
-  lab = { libvirt, events: await listen(libvirt) }
-})
-
-afterAll(async () => {
-  lab.events.stop()
-  await lab.libvirt.stop()
-})
+const lab = labForAll()
 
 /** `vdb` is raw, and to be left out: nobody may write to it, or else the definition says so. */
 type LeftOut = 'read-only' | 'by definition'

@@ -1,25 +1,13 @@
 // libvirt's own deletion and revert against what we foresee of it, on machines in whatever state libvirt has brought them to.
 
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import { listen } from './harness/execute-virsh.js'
-import { startLibvirt } from './lab/libvirtd.js'
+import { expect, it } from 'vitest'
+import { labForAll } from './machine/lab.js'
 import { walkOfLibvirt } from './machine/libvirt-walk.js'
-import type { Lab } from './machine/stage.js'
 
 const seed = Number(process.env['BC_SEED'] ?? 20261126)
 const machines = Number(process.env['BC_MACHINES'] ?? 4)
 
-let lab: Lab
-
-beforeAll(async () => {
-  const libvirt = await startLibvirt()
-  lab = { libvirt, events: await listen(libvirt) }
-})
-
-afterAll(async () => {
-  lab.events.stop()
-  await lab.libvirt.stop()
-})
+const lab = labForAll()
 
 it.each(['some', 'many'] as const)(
   `libvirt's own functions at random, %s reverts, BC_SEED=${String(seed)}`,

@@ -1,27 +1,16 @@
 // What libvirt 11.3 loses because it goes by its records alone: shown with virsh, and then what we do from an equal start.
 
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { listen } from './harness/execute-virsh.js'
+import { describe, expect, it } from 'vitest'
 import { runOk } from './lab/exec.js'
-import { startLibvirt } from './lab/libvirtd.js'
 import { cellsAt, handOver } from './machine/bytes.js'
+import { labForAll } from './machine/lab.js'
 import { machineOf } from './machine/machine-of.js'
 import { does, expectRefusedByLibvirt, reasonOf, refuses, type Asked } from './machine/plans.js'
 import { revertTo } from './machine/scenarios.js'
 import { afterTake, inSession, type Looked, type Session } from './machine/session.js'
-import { targets, type Lab } from './machine/stage.js'
+import { targets } from './machine/stage.js'
 
-let lab: Lab
-
-beforeAll(async () => {
-  const libvirt = await startLibvirt()
-  lab = { libvirt, events: await listen(libvirt) }
-})
-
-afterAll(async () => {
-  lab.events.stop()
-  await lab.libvirt.stop()
-})
+const lab = labForAll()
 
 const running = (act: (session: Session) => Promise<void>): Promise<void> => inSession(lab, 'running', act)
 const off = (act: (session: Session) => Promise<void>): Promise<void> => inSession(lab, 'shut-off', act)

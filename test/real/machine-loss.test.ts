@@ -1,28 +1,17 @@
 // What libvirt 11.3 loses: each shown by really doing it with virsh, and then by what we do from an equal start.
 
 import { readdir, writeFile } from 'node:fs/promises'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { changeChain, deleteSnapshots, forget, take } from 'backing-chain'
 import type { Machine } from 'backing-chain'
-import { listen } from './harness/execute-virsh.js'
 import { right } from './harness/tree.js'
-import { startLibvirt } from './lab/libvirtd.js'
 import { cellsAt } from './machine/bytes.js'
+import { labForAll } from './machine/lab.js'
 import { does, reasonOf, refuses } from './machine/plans.js'
 import { afterRevert, afterTake, inSession, machineHost, nextSecond, without, type Session } from './machine/session.js'
-import { targets, type Lab } from './machine/stage.js'
+import { targets } from './machine/stage.js'
 
-let lab: Lab
-
-beforeAll(async () => {
-  const libvirt = await startLibvirt()
-  lab = { libvirt, events: await listen(libvirt) }
-})
-
-afterAll(async () => {
-  lab.events.stop()
-  await lab.libvirt.stop()
-})
+const lab = labForAll()
 
 const running = (act: (session: Session) => Promise<void>): Promise<void> => inSession(lab, 'running', act)
 

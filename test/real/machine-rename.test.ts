@@ -1,25 +1,14 @@
 // Another path for images of a libvirt domain that has snapshots: overlays, definition and records follow, and libvirt works on by them.
 
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { RenameImageRequest } from '../../src/operation/machine-request.js'
-import { listen } from './harness/execute-virsh.js'
-import { startLibvirt } from './lab/libvirtd.js'
+import { labForAll } from './machine/lab.js'
 import { does, reasonOf, refuses } from './machine/plans.js'
 import { brought, fork, three } from './machine/scenarios.js'
 import { inSession, type Session } from './machine/session.js'
-import { targets, type Lab } from './machine/stage.js'
+import { targets } from './machine/stage.js'
 
-let lab: Lab
-
-beforeAll(async () => {
-  const libvirt = await startLibvirt()
-  lab = { libvirt, events: await listen(libvirt) }
-})
-
-afterAll(async () => {
-  lab.events.stop()
-  await lab.libvirt.stop()
-})
+const lab = labForAll()
 
 /** The session calls an image by its path, so the new path is the new name too. */
 const renaming = (

@@ -2,12 +2,10 @@
 
 import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import * as E from 'fp-ts/lib/Either.js'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { revert, take } from 'backing-chain'
 import type { MachineHost, RevertRequest, RunningJob } from 'backing-chain'
-import { listen } from './harness/execute-virsh.js'
 import { runOk } from './lab/exec.js'
-import { startLibvirt } from './lab/libvirtd.js'
 import {
   obstacles,
   revertAsForeseen,
@@ -16,25 +14,15 @@ import {
   type AtRevert,
   type Obstacle,
 } from './machine/libvirt-revert.js'
+import { labForAll } from './machine/lab.js'
 import { machineOf } from './machine/machine-of.js'
 import { observe } from './machine/observe.js'
 import { reasonOf } from './machine/plans.js'
 import { bareFork } from './machine/scenarios.js'
 import { inSession, machineHost, nextSecond, type Session } from './machine/session.js'
-import type { Lab } from './machine/stage.js'
 import { said } from './machine/virsh-error.js'
 
-let lab: Lab
-
-beforeAll(async () => {
-  const libvirt = await startLibvirt()
-  lab = { libvirt, events: await listen(libvirt) }
-})
-
-afterAll(async () => {
-  lab.events.stop()
-  await lab.libvirt.stop()
-})
+const lab = labForAll()
 
 const running = (act: (session: Session) => Promise<void>): Promise<void> => inSession(lab, 'running', act)
 

@@ -1,25 +1,13 @@
 // Reverts on a libvirt domain with two disks: later snapshots kept or deleted, the present kept or discarded.
 
 import { access } from 'node:fs/promises'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { listen } from './harness/execute-virsh.js'
-import { startLibvirt } from './lab/libvirtd.js'
+import { describe, expect, it } from 'vitest'
+import { labForAll } from './machine/lab.js'
 import { does } from './machine/plans.js'
 import { brought, fork, three } from './machine/scenarios.js'
 import { inSession, type Session } from './machine/session.js'
-import type { Lab } from './machine/stage.js'
 
-let lab: Lab
-
-beforeAll(async () => {
-  const libvirt = await startLibvirt()
-  lab = { libvirt, events: await listen(libvirt) }
-})
-
-afterAll(async () => {
-  lab.events.stop()
-  await lab.libvirt.stop()
-})
+const lab = labForAll()
 
 const exists = (path: string): Promise<boolean> =>
   access(path).then(

@@ -1,7 +1,7 @@
 // Guests whose memory is saved: saving, restoring, what libvirt does to their disks meanwhile, and a state that follows the disks.
 
 import { readFile } from 'node:fs/promises'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import * as E from 'fp-ts/lib/Either.js'
 import {
   changeChain,
@@ -16,24 +16,13 @@ import {
 import type { Machine, MachinePlan, MachineRefusal, SavedPlace, SavedState } from 'backing-chain'
 import { decodeSavedState } from 'backing-chain/codec'
 import { withMachine } from '../../src/model/machine.js'
-import { listen } from './harness/execute-virsh.js'
 import { right } from './harness/tree.js'
-import { startLibvirt } from './lab/libvirtd.js'
+import { labForAll } from './machine/lab.js'
 import { does } from './machine/plans.js'
 import { inSession, machineHost, without, type Looked, type Session } from './machine/session.js'
-import { targets, type Lab } from './machine/stage.js'
+import { targets } from './machine/stage.js'
 
-let lab: Lab
-
-beforeAll(async () => {
-  const libvirt = await startLibvirt()
-  lab = { libvirt, events: await listen(libvirt) }
-})
-
-afterAll(async () => {
-  lab.events.stop()
-  await lab.libvirt.stop()
-})
+const lab = labForAll()
 
 const managed: SavedPlace = { kind: 'managed' }
 

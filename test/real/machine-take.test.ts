@@ -1,24 +1,12 @@
 // Snapshots taken on a libvirt domain with two disks.
 
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { TakeRequest } from '../../src/operation/machine-request.js'
-import { listen } from './harness/execute-virsh.js'
-import { startLibvirt } from './lab/libvirtd.js'
+import { labForAll } from './machine/lab.js'
 import { does } from './machine/plans.js'
 import { inSession } from './machine/session.js'
-import type { Lab } from './machine/stage.js'
 
-let lab: Lab
-
-beforeAll(async () => {
-  const libvirt = await startLibvirt()
-  lab = { libvirt, events: await listen(libvirt) }
-})
-
-afterAll(async () => {
-  lab.events.stop()
-  await lab.libvirt.stop()
-})
+const lab = labForAll()
 
 describe.each(['running', 'shut-off'] as const)('%s', (guest) => {
   it('three, of both disks', async () => {

@@ -1,27 +1,15 @@
 // A domain that libvirt was only told to run: what its records store, and what becomes of them.
 
 import { writeFile } from 'node:fs/promises'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import type { MachinePlan } from '../../src/plan/machine-plan.js'
-import { listen } from './harness/execute-virsh.js'
-import { startLibvirt } from './lab/libvirtd.js'
 import { factsOf } from './machine/facts.js'
+import { labForAll } from './machine/lab.js'
 import { does, expectRefusedByLibvirt, reasonOf, refuses, type Asked } from './machine/plans.js'
 import { three } from './machine/scenarios.js'
 import { inSession, type Session } from './machine/session.js'
-import type { Lab } from './machine/stage.js'
 
-let lab: Lab
-
-beforeAll(async () => {
-  const libvirt = await startLibvirt()
-  lab = { libvirt, events: await listen(libvirt) }
-})
-
-afterAll(async () => {
-  lab.events.stop()
-  await lab.libvirt.stop()
-})
+const lab = labForAll()
 
 const onTransient = (act: (session: Session) => Promise<void>): Promise<void> =>
   inSession(lab, 'shut-off', async (session) => {

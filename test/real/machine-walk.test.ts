@@ -1,25 +1,13 @@
 // A random walk of at least 200 operations on a libvirt domain. BC_SEED and BC_WALK choose it; a failure says which it was.
 
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import { listen } from './harness/execute-virsh.js'
-import { startLibvirt } from './lab/libvirtd.js'
-import type { Lab } from './machine/stage.js'
+import { expect, it } from 'vitest'
+import { labForAll } from './machine/lab.js'
 import { walk } from './machine/walk.js'
 
 const seed = Number(process.env['BC_SEED'] ?? 20261126)
 const steps = Number(process.env['BC_WALK'] ?? 200)
 
-let lab: Lab
-
-beforeAll(async () => {
-  const libvirt = await startLibvirt()
-  lab = { libvirt, events: await listen(libvirt) }
-})
-
-afterAll(async () => {
-  lab.events.stop()
-  await lab.libvirt.stop()
-})
+const lab = labForAll()
 
 it(`takes, deletes, reverts, forgets, commits and pulls at random, BC_SEED=${String(seed)} BC_WALK=${String(steps)}`, async () => {
   const counts = await walk(lab, { seed, steps })

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process'
 import { rm } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { binary, type QemuVersion } from './binaries.js'
-import type { Exit } from './qemu.js'
+import { watched, type Exit } from './child.js'
 import { connectQmp, type Qmp } from './qmp.js'
 
 export interface Daemon {
@@ -17,35 +17,14 @@ export interface Daemon {
 
 const once = async (argv: ReadonlyArray<string>, socket: string, version: QemuVersion): Promise<Daemon | undefined> => {
   const child = spawn(binary(version, 'qemu-storage-daemon'), argv.slice(1), { stdio: ['ignore', 'ignore', 'pipe'] })
-  let stderr = ''
-  child.stderr.setEncoding('utf8')
-  child.stderr.on('data', (chunk: string) => (stderr += chunk))
-  const reap = (): void => {
-    child.kill('SIGKILL')
-  }
-  process.once('exit', reap)
-  const exited = new Promise<Exit>((resolve, reject) => {
-    child.once('error', reject)
-    child.once('close', (code, signal) => {
-      process.off('exit', reap)
-      resolve({ code: code ?? undefined, signal: signal ?? undefined })
-    })
-  })
-  const early = exited.then((): never => {
-    throw new Error(`the storage daemon did not start: ${stderr}`)
-  })
-  early.catch(() => undefined)
-  const waited = new AbortController()
-  const silent = delay(10_000, undefined, { signal: waited.signal }).catch(
-    () => new Promise<undefined>(() => undefined),
-  )
+  const { exited, stderr, reap, early } = watched(child, 'the storage daemon')
+  const silent = delay(10_000, undefined, { ref: false })
   const qmp = await Promise.race([connectQmp(socket), early, silent])
-  waited.abort()
   const kill = (): Promise<Exit> => {
     reap()
     return exited
   }
-  if (qmp !== undefined) return { qmp, exited, stderr: () => stderr, kill }
+  if (qmp !== undefined) return { qmp, exited, stderr, kill }
   await kill()
   await rm(socket, { force: true })
   return undefined

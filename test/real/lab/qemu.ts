@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { binary, type QemuVersion } from './binaries.js'
+import { watched, type Exit } from './child.js'
 import { setTimeout as delay } from 'node:timers/promises'
 import { connectQmp, type Qmp } from './qmp.js'
 import type { Monitor } from './writer.js'
@@ -28,11 +29,6 @@ export interface QemuOptions {
   readonly more?: ReadonlyArray<string>
   /** What runs QEMU, such as setpriv or strace with their arguments. */
   readonly under?: ReadonlyArray<string>
-}
-
-export interface Exit {
-  readonly code: number | undefined
-  readonly signal: string | undefined
 }
 
 export interface Qemu {
@@ -71,24 +67,7 @@ export const startQemu = async (options: QemuOptions): Promise<Qemu> => {
   let stdout = ''
   child.stdout.setEncoding('utf8')
   child.stdout.on('data', (chunk: string) => (stdout += chunk))
-  let stderr = ''
-  child.stderr.setEncoding('utf8')
-  child.stderr.on('data', (chunk: string) => (stderr += chunk))
-  const reap = (): void => {
-    child.kill('SIGKILL')
-  }
-  process.once('exit', reap)
-  const exited = new Promise<Exit>((resolve, reject) => {
-    child.once('error', reject)
-    child.once('close', (code, signal) => {
-      process.off('exit', reap)
-      resolve({ code: code ?? undefined, signal: signal ?? undefined })
-    })
-  })
-  const early = exited.then((): never => {
-    throw new Error(`QEMU did not start: ${stderr}`)
-  })
-  early.catch(() => undefined)
+  const { exited, stderr, reap, early } = watched(child, 'QEMU')
   const qmp = await Promise.race([connectQmp(socket), early])
   const reported = async (line: string): Promise<string> => {
     const before = stdout.length
@@ -114,7 +93,7 @@ export const startQemu = async (options: QemuOptions): Promise<Qemu> => {
     reap()
     return exited
   }
-  return { qmp, monitor, pid: child.pid ?? -1, exited, stderr: () => stderr, quit, kill }
+  return { qmp, monitor, pid: child.pid ?? -1, exited, stderr, quit, kill }
 }
 
 /** The path by which `qemu-io -d` reaches the disk of a virtio device. */
