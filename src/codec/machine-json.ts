@@ -4,6 +4,7 @@ import * as t from 'io-ts'
 
 import { machine } from '../model/machine-make.js'
 import type { Machine } from '../model/machine.js'
+import { owed } from '../model/owed.js'
 import type { SavedPlace, SavedState } from '../model/saved-state.js'
 import type { Memory, Snapshot, SnapshotDescription, SnapshotDisk } from '../model/snapshot.js'
 import { chainBody, chainOfBody, checkedVersion, encodeBody } from './chain-json.js'
@@ -74,6 +75,7 @@ const others = {
   definitions: exact({}, { persistent: xmlElement, live: xmlElement }),
   current: text,
   saved: list(savedState),
+  owed: list(exact({ disk: text, image: text, snapshot: text }, {})),
 }
 
 /** What a machine is inside a plan. */
@@ -127,6 +129,7 @@ export const machineOfBody = (body: t.TypeOf<typeof machineBody>, path = '$'): E
             : { definitions: { persistent: definitions.persistent, live: definitions.live } }),
           ...(current === undefined ? {} : { current }),
           ...(body.saved === undefined ? {} : { saved: body.saved.map(savedOf) }),
+          ...(body.owed === undefined ? {} : { owed: body.owed }),
         }),
       ),
     ),
@@ -150,14 +153,19 @@ const encodeSaved = ({ images, ...rest }: SavedState): object => ({
 })
 
 /** What a machine is inside a plan, as JSON. */
-export const encodeMachineBody = ({ name, state, disks, definitions, snapshots, current, saved }: Machine): object => ({
-  ...{ name, state },
-  disks: Array.from(disks.values(), encodeBody),
-  snapshots: Array.from(snapshots.values(), encodeSnapshot),
-  ...(definitions === undefined ? {} : { definitions: written(definitions) }),
-  ...(current === undefined ? {} : { current }),
-  ...(saved.length === 0 ? {} : { saved: saved.map(encodeSaved) }),
-})
+export const encodeMachineBody = (of: Machine): object => {
+  const { name, state, disks, definitions, snapshots, current, saved } = of
+  const owing = owed(of)
+  return {
+    ...{ name, state },
+    disks: Array.from(disks.values(), encodeBody),
+    snapshots: Array.from(snapshots.values(), encodeSnapshot),
+    ...(definitions === undefined ? {} : { definitions: written(definitions) }),
+    ...(current === undefined ? {} : { current }),
+    ...(saved.length === 0 ? {} : { saved: saved.map(encodeSaved) }),
+    ...(owing.length === 0 ? {} : { owed: owing }),
+  }
+}
 
 /**
  * Writes a machine as versioned JSON: its chains, definitions and snapshots.

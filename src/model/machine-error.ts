@@ -6,6 +6,7 @@ import type { Location } from './location.js'
  * Why a description is no machine.
  *
  * - `PointWritten`: the image that should hold a point in time is the active one, or lies above it, so the guest has changed it.
+ * - `OwedMissing`: a snapshot whose deletion is owed is not inside that image.
  * - `PlaceShared`: two disks have an image in the same place.
  *
  * @since 0.2.0
@@ -26,4 +27,5 @@ export type MachineError =
   | { readonly _tag: 'PointImageMissing'; readonly snapshot: string; readonly disk: string; readonly image: string }
   | { readonly _tag: 'PointWritten'; readonly snapshot: string; readonly disk: string; readonly image: string }
   | { readonly _tag: 'InternalMissing'; readonly snapshot: string; readonly disk: string; readonly image: string }
+  | { readonly _tag: 'OwedMissing'; readonly disk: string; readonly image: string; readonly snapshot: string }
   | { readonly _tag: 'DefinitionWrong'; readonly which: 'persistent' | 'live'; readonly why: string }

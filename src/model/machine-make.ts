@@ -7,6 +7,8 @@ import { machineProblems } from './machine-check.js'
 import type { MachineError } from './machine-error.js'
 import { brandMachine } from './machine.js'
 import { writtenSince } from './saved-state.js'
+import { isInside } from './owed.js'
+import type { OwedDescription, OwedSnapshot } from './owed.js'
 import type { Machine, MachineDescription } from './machine.js'
 import type { Snapshot, SnapshotDescription } from './snapshot.js'
 import { snapshotOf } from './snapshot-make.js'
@@ -35,12 +37,24 @@ const uniqueSnapshots = (
   return { snapshots, problems }
 }
 
+const owedOf = (
+  disks: ReadonlyMap<string, Chain>,
+  owed: ReadonlyArray<OwedDescription>,
+): { owing: ReadonlyArray<OwedSnapshot>; problems: ReadonlyArray<MachineError> } => {
+  const owing = owed.flatMap((one): ReadonlyArray<OwedSnapshot> => {
+    const image = disks.get(one.disk)?.images.get(one.image)
+    return image === undefined || !isInside({ disks }, one) ? [] : [{ ...one, image: image.name }]
+  })
+  const missing = owed.filter((one) => !isInside({ disks }, one))
+  return { owing, problems: missing.map((one) => ({ _tag: 'OwedMissing', ...one })) }
+}
+
 /**
  * Makes a machine from its disks and snapshots. Where the guest runs, states that were saved no longer fit the disks.
  *
  * Gives all problems at once: `DiskDuplicate`, `SnapshotNameInvalid`, `SnapshotDuplicate`, `MachineNameInvalid`,
  * `PlaceShared`, `ParentMissing`, `ParentLoop`, `CurrentMissing`, `PointImageMissing`, `PointWritten`, `InternalMissing`,
- * `DefinitionWrong`. Linear.
+ * `DefinitionWrong`, `OwedMissing`. Linear.
  *
  * @example
  * import { machine, parseChain, pointMap } from 'backing-chain'
@@ -69,6 +83,7 @@ const uniqueSnapshots = (
 export const machine = (description: MachineDescription): E.Either<ReadonlyNonEmptyArray<MachineError>, Machine> => {
   const { disks, problems: diskProblems } = uniqueDisks(description.disks)
   const { snapshots, problems: snapshotProblems } = uniqueSnapshots(description.snapshots ?? [])
+  const { owing, problems: owedProblems } = owedOf(disks, description.owed ?? [])
   const current = description.current === undefined ? undefined : snapshots.get(description.current)?.name
   const made: Machine = brandMachine({
     name: description.name,
@@ -78,11 +93,12 @@ export const machine = (description: MachineDescription): E.Either<ReadonlyNonEm
     snapshots,
     current,
     saved: description.state === 'shut-off' ? (description.saved ?? []) : writtenSince(description.saved ?? []),
+    owed: owing,
   })
   const missing: ReadonlyArray<MachineError> =
     description.current !== undefined && current === undefined
       ? [{ _tag: 'CurrentMissing', current: description.current }]
       : []
-  const problems = [...diskProblems, ...snapshotProblems, ...missing, ...machineProblems(made)]
+  const problems = [...diskProblems, ...snapshotProblems, ...missing, ...machineProblems(made), ...owedProblems]
   return isNonEmpty(problems) ? E.left(problems) : E.right(made)
 }

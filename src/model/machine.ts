@@ -1,5 +1,6 @@
 import type { Chain } from './chain.js'
 import type { GuestState } from './guest.js'
+import type { OwedDescription, OwedSnapshot } from './owed.js'
 import type { SavedState } from './saved-state.js'
 import type { Snapshot, SnapshotDescription, SnapshotName } from './snapshot.js'
 import type { XmlElement } from './xml.js'
@@ -24,6 +25,7 @@ export interface Definitions {
  * - `definitions`: nothing, where libvirt does not manage the machine.
  * - `snapshots`: by name, in the order given. `current`: the one that the guest's present comes from.
  * - `saved`: states of the guest's memory that wait to be restored.
+ * - `owed`: snapshots inside images that are to be deleted once nobody has the images open.
  *
  * @since 0.2.0
  */
@@ -36,6 +38,7 @@ export interface Machine {
   readonly snapshots: ReadonlyMap<string, Snapshot>
   readonly current: SnapshotName | undefined
   readonly saved: ReadonlyArray<SavedState>
+  readonly owed: ReadonlyArray<OwedSnapshot>
 }
 
 /**
@@ -51,6 +54,7 @@ export interface MachineDescription {
   readonly snapshots?: Iterable<SnapshotDescription>
   readonly current?: string | undefined
   readonly saved?: ReadonlyArray<SavedState>
+  readonly owed?: ReadonlyArray<OwedDescription>
 }
 
 /** What a machine consists of besides its brand. */

@@ -28,14 +28,17 @@ export interface Inside {
   readonly refusal: MachineRefusal | undefined
 }
 
-const live: ReadonlyArray<Feature> = ['qemu-delete-internal-snapshot', 'qemu-blockdev']
+/** What a running QEMU has to be able to do. */
+export const live: ReadonlyArray<Feature> = ['qemu-delete-internal-snapshot', 'qemu-blockdev']
 
-const without = (chain: Chain, image: Image, snapshot: string): Chain => {
+/** The chain once a snapshot has gone from inside an image. */
+export const without = (chain: Chain, image: Image, snapshot: string): Chain => {
   const internalSnapshots = image.internalSnapshots.filter(({ name }) => name !== snapshot)
   return withImages(chain, new Map(chain.images).set(image.name, { ...image, internalSnapshots }))
 }
 
-const partOf = (before: Chain, after: Chain): DiskPart => ({
+/** What that does to a disk: nobody reads anything else. */
+export const insidePart = (before: Chain, after: Chain): DiskPart => ({
   before,
   after,
   contents: [],
@@ -47,7 +50,7 @@ const isOpen = ({ machine, host }: DeleteJob, chain: Chain, image: Image): boole
   host.via === 'qmp' && machine.state !== 'shut-off' && !atRest(chain, [image])
 
 /** Of QEMU what it has open, and of qemu-img what rests. */
-const removal = (name: string, image: Image, open: boolean): Step =>
+export const removal = (name: string, image: Image, open: boolean): Step =>
   open && image.node !== undefined
     ? internalRemoval(name, image)
     : qemuImg(['snapshot', '-d', name, operand(image)], 'takes the internal snapshot out of its image')
@@ -76,7 +79,7 @@ export const withoutInsideChains = (job: DeleteJob, machine: Machine): Inside =>
       const after = without(chain, image, snapshot.name)
       inside = {
         machine: withMachine(inside.machine, { disks: new Map(inside.machine.disks).set(disk, after) }),
-        parts: [...inside.parts, partOf(chain, after)],
+        parts: [...inside.parts, insidePart(chain, after)],
         drafts: [...inside.drafts, draft(snapshot.name, disk, removal(snapshot.name, image, open))],
         refusal: inside.refusal ?? (refusal && refuseMachine({ _tag: 'DiskRefused', disk, refusal })),
         features: open ? live : inside.features,

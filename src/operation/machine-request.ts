@@ -162,3 +162,41 @@ export interface RestoreRequest {
 export interface DropRequest {
   readonly place: SavedPlace
 }
+
+/**
+ * The present of some disks, to be written into standalone images, all as they are at one moment.
+ *
+ * - `to`: by target, the new image; disks that are left out are not exported.
+ * - `way`: `backup` is QEMU's backup job, `overlay` freezes the images under temporary overlays that are committed back, `inside` keeps
+ *   a temporary snapshot inside the images, `saved` does so while the guest's memory is saved and its QEMU is gone. `auto`, the default, is a
+ *   backup. Of a guest that is shut off the active images are copied, and there is no way to choose.
+ * - `removal`: when what is inside goes. `at once`, through the monitor, is for `inside` and its default; `second pause` saves the
+ *   memory once more, `first pause` copies while it is saved, and needs nothing inside. `next stop`, the default of `saved`, has the
+ *   deletion owed: see `owed` and `settle`.
+ * - `temporary`: the name of what is inside, and of the overlays that are derived; `export`, where left out.
+ * - `overlays`: the temporary overlays.
+ * - `mostOwed`: how many deletions may be owed, this one included; 1, where left out.
+ * - `quiesce`: as in a {@link TakeRequest}, where there is a snapshot to be taken of a guest that runs.
+ *
+ * @since 0.2.0
+ */
+export interface ExportRequest {
+  readonly to: ReadonlyMap<string, NewImage>
+  readonly way?: 'auto' | 'backup' | 'overlay' | 'inside' | 'saved'
+  readonly removal?: 'at once' | 'first pause' | 'second pause' | 'next stop'
+  readonly temporary?: string
+  readonly overlays?: ReadonlyMap<string, NewImage>
+  readonly mostOwed?: number
+  readonly quiesce?: 'require' | 'prefer' | 'no'
+  readonly reserved?: ReadonlyArray<string>
+}
+
+/**
+ * What has become of the guest's QEMU, for which owed deletions wait.
+ *
+ * - `stopped`: it has ended: shut down, destroyed, crashed, or its memory was saved. `rebooted`: the guest has, in the same QEMU,
+ *   which has the images open as before. `migrated`: another host has them open now. `now`: nothing has; whatever it takes.
+ *
+ * @since 0.2.0
+ */
+export type SettleEvent = 'stopped' | 'rebooted' | 'migrated' | 'now'

@@ -90,7 +90,7 @@ export type MachineAssumption =
  */
 export interface MachinePlan {
   readonly operation:
-    'take' | 'delete' | 'revert' | 'forget' | 'redefine' | 'commit' | 'pull' | 'rename' | 'save' | 'restore' | 'drop'
+    'take' | 'delete' | 'revert' | 'forget' | 'redefine' | 'commit' | 'pull' | 'rename' | 'save' | 'restore' | 'drop' | 'export' | 'settle'
   readonly via: Hypervisor['via']
   readonly how: 'libvirt' | 'by hand'
   readonly before: Machine

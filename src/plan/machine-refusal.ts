@@ -2,6 +2,7 @@ import type { ReadonlyNonEmptyArray } from 'fp-ts/lib/ReadonlyNonEmptyArray.js'
 
 import type { MissingFeature } from '../call/capability.js'
 import type { GuestState } from '../model/guest.js'
+import type { OwedSnapshot } from '../model/owed.js'
 import type { SavedPlace } from '../model/saved-state.js'
 import type { Hypervisor } from './hypervisor.js'
 import type { PinConflict } from './pin-conflict.js'
@@ -61,6 +62,7 @@ export type MachineAlternative =
   | { readonly _tag: 'UseAnotherName'; readonly taken: ReadonlyArray<string> }
   | { readonly _tag: 'Via'; readonly via: Hypervisor['via']; readonly guest: ReadonlyArray<GuestState> }
   | { readonly _tag: 'Accept'; readonly tag: AcceptableTag }
+  | { readonly _tag: 'Settle'; readonly event: 'now' | 'stopped' }
 
 type MachineFacts =
   | { readonly _tag: 'SnapshotNotFound'; readonly snapshot: string }
@@ -119,6 +121,14 @@ type MachineFacts =
     }
   /** libvirt has written down something else than what is so; its own function would follow what is written. */
   | { readonly _tag: 'LibvirtDiffers'; readonly function: string; readonly snapshot: string; readonly why: string }
+  /** Deletions inside images are owed, and no more may be. */
+  | { readonly _tag: 'OwedTooMany'; readonly owed: ReadonlyNonEmptyArray<OwedSnapshot>; readonly most: number }
+  /** The images inside which deletions are owed are still open, here or on another host. */
+  | {
+      readonly _tag: 'OwedStillOpen'
+      readonly owed: ReadonlyNonEmptyArray<OwedSnapshot>
+      readonly event: 'rebooted' | 'migrated'
+    }
   | { readonly _tag: 'RecordMissing'; readonly snapshot: string; readonly why: string }
 
 /**

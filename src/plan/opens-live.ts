@@ -64,7 +64,8 @@ export const starts = ({ call }: LibvirtCall): boolean =>
   call === 'virDomainCreateWithFlags' || call === 'virDomainRestoreFlags'
 
 /** True for what ends the guest's QEMU. */
-export const ends = ({ call }: LibvirtCall): boolean => call === 'virDomainDestroyFlags'
+export const ends = ({ call }: LibvirtCall): boolean =>
+  call === 'virDomainDestroyFlags' || call === 'virDomainManagedSave' || call === 'virDomainSaveFlags'
 
 /** What a libvirt call has opened, besides what the guest has open by itself. */
 export const libvirtOpens = (index: Index, call: LibvirtCall): ReadonlyArray<Open> => {

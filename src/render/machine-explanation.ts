@@ -19,6 +19,8 @@ const operations: { readonly [O in MachinePlan['operation']]: string } = {
   save: 'Saving the memory',
   restore: 'Restoring the memory',
   drop: 'Dropping a saved state',
+  export: 'An export of the present',
+  settle: 'Settling what is owed',
 }
 
 const grades: { readonly [C in Consistency]: string } = {

@@ -1,4 +1,5 @@
 import { nameText } from '../model/print-picture.js'
+import type { OwedSnapshot } from '../model/owed.js'
 import type { SavedPlace } from '../model/saved-state.js'
 import type { PinChange, PinConflict } from '../plan/pin-conflict.js'
 import type { Loss, MachineAlternative, MachineRefusal } from '../plan/machine-refusal.js'
@@ -31,6 +32,11 @@ const conflictText = ({ disk, path, change }: PinConflict): string =>
 
 const nowText = ({ disk, path, change }: PinConflict): string =>
   `on disk ${nameText(disk)}, ${JSON.stringify(path)} ${becomes[change][1]}`
+
+const owedText = (owed: ReadonlyArray<OwedSnapshot>): string =>
+  owed
+    .map(({ disk, image, snapshot }) => `${nameText(snapshot)} inside ${nameText(image)} (disk ${nameText(disk)})`)
+    .join(', ')
 
 const goneBecause = {
   lost: 'no image holds it any more',
@@ -87,6 +93,11 @@ const texts: { readonly [T in keyof Refusals]: (refusal: Refusals[T]) => string 
     `libvirt would do ${of} of ${nameText(snapshot)}, and lose ${lost.map(lossText).join('; ')} (${why}).`,
   LibvirtDiffers: ({ function: of, snapshot, why }) =>
     `What libvirt has written down is not what is so, and its ${of} of ${nameText(snapshot)} would follow it: ${why}.`,
+  OwedTooMany: ({ owed, most }) => `${owedText(owed)} is still to be deleted, and no more than ${String(most)} may be.`,
+  OwedStillOpen: ({ owed, event }) =>
+    `${owedText(owed)} cannot be deleted yet: ${
+      event === 'rebooted' ? 'the guest has rebooted, and its QEMU' : 'the guest has migrated, and the QEMU there'
+    } still has the images open.`,
   RecordMissing: ({ snapshot, why }) => `There is no record of ${nameText(snapshot)}: ${why}.`,
 }
 
@@ -106,6 +117,7 @@ const ways: { readonly [T in keyof Alternatives]: (alternative: Alternatives[T])
   Quiesce: ({ quiesce }) => `ask for less (\`quiesce: '${quiesce}'\`)`,
   UseAnotherName: ({ taken }) => alternativeText({ _tag: 'UseAnotherName', taken }),
   Via: ({ via, guest }) => alternativeText({ _tag: 'Via', via, guest }),
+  Settle: ({ event }) => (event === 'now' ? 'settle what is owed now' : 'settle it once the guest has stopped'),
   Accept: ({ tag }) => alternativeText({ _tag: 'Accept', tag }),
 }
 

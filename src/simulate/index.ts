@@ -30,6 +30,13 @@ export { killMachine } from './machine-process.js'
 export { performMachine } from './perform-machine.js'
 export type { PerformOptions } from './perform-machine.js'
 export { endOfMachine, machineWrite, runMachine } from './machine-trace.js'
-export type { GuestWrite, MachineMoment, MachineRunOptions, MachineSimStep, MachineTrace } from './machine-trace.js'
+export type {
+  GuestWrite,
+  MachineMoment,
+  MachineRunOptions,
+  MachineSimCleanup,
+  MachineSimStep,
+  MachineTrace,
+} from './machine-trace.js'
 export { guestViews, insideView, machineFileView, metadataOf } from './machine-observe.js'
 export type { ListedDisk, ListedSnapshot } from './machine-observe.js'

@@ -56,11 +56,22 @@ export interface MachineTrace {
 }
 
 /**
+ * A step to take on every way out, once step `from` was tried; with `before`, only where that step was not done.
+ *
+ * @since 0.2.0
+ */
+export interface MachineSimCleanup {
+  readonly from: number
+  readonly before?: number
+  readonly step: MachineSimStep
+}
+
+/**
  * How a run goes.
  *
  * - `limitBytes`: how much a job copies in one step; all, where left out.
  * - `writes`: what the guest writes at each moment. `busiest`: at how many moments of one step it may; 100, where left out.
- * - `finally`: steps to take on every way out, once step `from` was tried.
+ * - `finally`: steps to take on every way out.
  *
  * @since 0.2.0
  */
@@ -68,7 +79,7 @@ export interface MachineRunOptions {
   readonly limitBytes?: number
   readonly writes?: (moment: MachineMoment, index: number) => ReadonlyArray<GuestWrite>
   readonly busiest?: number
-  readonly finally?: ReadonlyArray<{ readonly from: number; readonly step: MachineSimStep }>
+  readonly finally?: ReadonlyArray<MachineSimCleanup>
 }
 
 interface Recorder {
@@ -243,7 +254,8 @@ export const runMachine = (
       if ('world' in next.left) note({ moments, options, step }, 'fault', at)
     }
   }
-  const due = (options.finally ?? []).filter(({ from }) => from <= tried)
+  const done = ended === undefined ? tried : tried - 1
+  const due = (options.finally ?? []).filter(({ from, before }) => from <= tried && (before === undefined || done < before))
   for (const [index, { step }] of due.entries()) {
     const next = takeStep({ moments, options, step: steps.length + index }, at, step)
     if (E.isRight(next)) at = next.right

@@ -1,0 +1,50 @@
+import type { ImageName } from './image.js'
+import type { Machine } from './machine.js'
+
+/**
+ * A snapshot inside an image that nobody needs any more, and that is still to be deleted: the guest's QEMU had the image open when
+ * it was used up, and only QEMU itself may write to it then.
+ *
+ * @since 0.2.0
+ */
+export interface OwedSnapshot {
+  readonly disk: string
+  readonly image: ImageName
+  readonly snapshot: string
+}
+
+/**
+ * The deletions that are owed, as a caller describes them.
+ *
+ * @since 0.2.0
+ */
+export interface OwedDescription {
+  readonly disk: string
+  readonly image: string
+  readonly snapshot: string
+}
+
+/** True where the snapshot is inside the image. */
+export const isInside = ({ disks }: Pick<Machine, 'disks'>, { disk, image, snapshot }: OwedDescription): boolean =>
+  disks
+    .get(disk)
+    ?.images.get(image)
+    ?.internalSnapshots.some(({ name }) => name === snapshot) === true
+
+/**
+ * The deletions that a machine still owes: snapshots inside its images that `exportSnapshot` has left there until the guest's QEMU ends.
+ * They are part of the machine, and of its JSON: a caller who stores the one has stored the others.
+ *
+ * What has gone with its image, in a commit say, is owed no more.
+ *
+ * @example
+ * import { machine, owed } from 'backing-chain'
+ * import * as E from 'fp-ts/lib/Either.js'
+ *
+ * const vm = machine({ name: 'vm', state: 'running', disks: [] })
+ * E.isRight(vm) ? owed(vm.right) : vm.left // => []
+ *
+ * @since 0.2.0
+ */
+export const owed = (machine: Machine): ReadonlyArray<OwedSnapshot> =>
+  machine.owed.filter((one) => isInside(machine, one))
