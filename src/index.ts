@@ -134,7 +134,7 @@ export type { PinChange, PinConflict } from './plan/pin-conflict.js'
 export type { LibvirtRefusal, LibvirtRule, Loss, MachineAlternative, MachineRefusal } from './plan/machine-refusal.js'
 export type { PlanProblem } from './plan/check.js'
 export { contentsAfter, viewOf } from './plan/contents.js'
-export type { Contents } from './plan/contents.js'
+export type { Contents, Inside } from './plan/contents.js'
 
 // operation: the plans
 export type {
@@ -159,6 +159,7 @@ export type {
   ChainRequest,
   DeleteRequest,
   DropRequest,
+  ExtractRequest,
   ForgetRequest,
   RenameImageRequest,
   RestoreRequest,
@@ -176,6 +177,7 @@ export { saveState } from './operation/save-state.js'
 export { restoreState } from './operation/restore-state.js'
 export { dropState } from './operation/drop-state.js'
 export { renameImage } from './operation/rename-image.js'
+export { extractSnapshot } from './operation/extract.js'
 export { pointsAfter } from './operation/machine-lane.js'
 
 // operation: what libvirt's own functions do

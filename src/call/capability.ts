@@ -29,6 +29,8 @@ const facts = {
   'qemu-blockdev-reopen': { program: 'QEMU', since: '6.1', command: 'blockdev-reopen' },
   'qemu-img-commit-to-base': { program: 'QEMU', since: '2.2' },
   'qemu-img-convert-backing': { program: 'QEMU', since: '5.1' },
+  'qemu-img-convert-snapshot': { program: 'QEMU', since: '2.0' },
+  'qemu-img-force-share': { program: 'QEMU', since: '2.10' },
   'libvirt-block-commit': { program: 'libvirt', since: '1.0.0' },
   'libvirt-active-commit': { program: 'libvirt', since: '1.2.6' },
   'libvirt-block-pull': { program: 'libvirt', since: '0.9.4' },

@@ -21,4 +21,5 @@ export const assumption = tagged('_tag', {
   HeadersLead: exact({ _tag: oneOf('HeadersLead'), images: names }, {}),
   NoKillBeforeFlush: exact({ _tag: oneOf('NoKillBeforeFlush'), image: text, oldHeader: text }, {}),
   BitmapsStop: exact({ _tag: oneOf('BitmapsStop'), image: text, bitmaps: names }, {}),
+  StaysInside: exact({ _tag: oneOf('StaysInside'), image: text, snapshot: text }, {}),
 } satisfies { readonly [T in Assumption['_tag']]: t.Decoder<unknown, Assumption & { readonly _tag: T }> })

@@ -69,6 +69,7 @@ const planWire = exact(
       'save',
       'restore',
       'drop',
+      'extract',
     ),
     via: oneOf('qmp', 'libvirt', 'qemu-img', 'storage-daemon'),
     how: oneOf('libvirt', 'by hand'),

@@ -46,7 +46,7 @@ const fates = shape(
 export const contents = list(
   exact(
     { image: imageName, span: list(imageName), sizeBytes: size },
-    { grown: exact({ image: imageName, toBytes: size }, {}) },
+    { grown: exact({ image: imageName, toBytes: size }, {}), inside: text },
   ),
 )
 

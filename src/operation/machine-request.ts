@@ -200,3 +200,17 @@ export interface ExportRequest {
  * @since 0.2.0
  */
 export type SettleEvent = 'stopped' | 'rebooted' | 'migrated' | 'now'
+
+/**
+ * An image of its own for disks of a snapshot.
+ *
+ * - `to`: the new images, by disk; a disk that is left out gets none.
+ * - `reserved`: paths that may not be used though nothing is there.
+ *
+ * @since 0.2.0
+ */
+export interface ExtractRequest {
+  readonly snapshot: string
+  readonly to: ReadonlyMap<string, NewImage>
+  readonly reserved?: ReadonlyArray<string>
+}

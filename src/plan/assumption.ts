@@ -32,3 +32,8 @@ export type Assumption =
   | { readonly _tag: 'NoKillBeforeFlush'; readonly image: string; readonly oldHeader: string }
   /** These bitmaps stay where they are, and stop following the guest. */
   | { readonly _tag: 'BitmapsStop'; readonly image: string; readonly bitmaps: ReadonlyArray<string> }
+  /**
+   * Until it has been copied nobody deletes or loads this internal snapshot of an image that QEMU has open, or writes to what lies
+   * below: no lock is in his way, and the copy would be wrong without a word.
+   */
+  | { readonly _tag: 'StaysInside'; readonly image: string; readonly snapshot: string }

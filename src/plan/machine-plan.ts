@@ -73,7 +73,7 @@ export type MachineAssumption =
   | { readonly _tag: 'NoOtherDisks' }
   /** The running QEMU has the devices that it had when the snapshot was taken: else it loads half of it, and can be let go on so. */
   | { readonly _tag: 'SameDevices'; readonly snapshot: string }
-  /** These disks have the size that they had when the snapshot was taken: the one inside comes back with it. */
+  /** These disks have the size that they had when the snapshot was taken: the one inside comes back with it, or is cut off or filled up where it is copied. */
   | { readonly _tag: 'SizesAsTaken'; readonly snapshot: string; readonly disks: ReadonlyArray<string> }
   /** The domain is transient: when it stops, libvirt drops every record of its snapshots, and the files stay. */
   | { readonly _tag: 'RecordsEnd'; readonly domain: string }
@@ -90,7 +90,20 @@ export type MachineAssumption =
  */
 export interface MachinePlan {
   readonly operation:
-    'take' | 'delete' | 'revert' | 'forget' | 'redefine' | 'commit' | 'pull' | 'rename' | 'save' | 'restore' | 'drop' | 'export' | 'settle'
+    | 'take'
+    | 'delete'
+    | 'revert'
+    | 'forget'
+    | 'redefine'
+    | 'commit'
+    | 'pull'
+    | 'rename'
+    | 'save'
+    | 'restore'
+    | 'drop'
+    | 'extract'
+    | 'export'
+    | 'settle'
   readonly via: Hypervisor['via']
   readonly how: 'libvirt' | 'by hand'
   readonly before: Machine

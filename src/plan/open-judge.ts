@@ -53,7 +53,7 @@ const insteadOf = (parsed: QemuImgArguments): Instead | undefined => {
     case 'resize':
       return { qmp: 'block_resize', libvirt: 'virDomainBlockResize' }
     case 'convert':
-      return { qmp: 'blockdev-backup', libvirt: 'virDomainBackupBegin' }
+      return parsed.options.has('-l') ? undefined : { qmp: 'blockdev-backup', libvirt: 'virDomainBackupBegin' }
     case 'bitmap':
       return { qmp: 'block-dirty-bitmap-add', libvirt: 'virDomainCheckpointCreateXML' }
     case 'info':

@@ -11,6 +11,16 @@ const reading = ({ options }: QemuImgArguments): Access => (options.has('-U') ? 
 const reads: Opens = (index, parsed) =>
   parsed.operands.flatMap((operand) => chained(index, at(index, operand), reading(parsed)))
 
+/** Of a snapshot inside an image that is written the data stay, and with `-U` it can be read; what lies below has to stay as well. */
+const readsInside: Opens = (index, parsed) =>
+  parsed.operands.flatMap((operand) => {
+    const images = at(index, operand)
+    return chained(index, images, 'read').map(([opened, access]): Open => [
+      opened,
+      opened === images ? reading(parsed) : access,
+    ])
+  })
+
 const writes: Opens = (index, { operands }) => chained(index, at(index, operands[0]), 'write')
 
 /** What each subcommand opens, and how; FACTS-qemu section 6, and run on QEMU 10.0 and 7.2. */
@@ -35,9 +45,10 @@ const table: { readonly [S in Subcommand]: Opens } = {
   snapshot: (index, parsed) => (parsed.options.has('-l') ? reads : writes)(index, parsed),
   check: (index, parsed) => (parsed.options.has('-r') ? writes : reads)(index, parsed),
   convert: (index, parsed) => {
-    const { operands } = parsed
+    const { operands, options } = parsed
     const to = at(index, operands.at(-1))
-    return [...reads(index, { ...parsed, operands: operands.slice(0, -1) }), ...chained(index, to, 'write')]
+    const from = { ...parsed, operands: operands.slice(0, -1) }
+    return [...(options.has('-l') ? readsInside : reads)(index, from), ...chained(index, to, 'write')]
   },
   bitmap: (index, { operands, options }) => [
     [at(index, operands[0]), 'write'],

@@ -36,7 +36,8 @@ export interface Cleanup {
 /**
  * What an image holds afterwards, in terms of what there was: the product of a span, base first. An empty span is an
  * image with no data of its own. Names spans, never bytes. `grown` is an image of the span that is enlarged first; what is new of
- * it reads zero.
+ * it reads zero. With `inside` the last image of the span counts as its internal snapshot of that name has it, in the size that the
+ * image has today.
  *
  * @since 0.1.0
  */
@@ -45,6 +46,7 @@ export interface ContentChange {
   readonly span: ReadonlyArray<ImageName>
   readonly sizeBytes: number
   readonly grown?: { readonly image: ImageName; readonly toBytes: number }
+  readonly inside?: string
 }
 
 /**

@@ -27,6 +27,8 @@ const texts: { readonly [T in keyof ByTag]: (assumption: ByTag[T]) => string } =
     `QEMU is not killed between the rewrite of the header of ${nameText(image)} and the flush; if it is, the backing string ${JSON.stringify(oldHeader)} repairs it`,
   BitmapsStop: ({ image, bitmaps }) =>
     `nobody needs the bitmaps of ${nameText(image)} to follow the guest on: ${names(bitmaps)}`,
+  StaysInside: ({ image, snapshot }) =>
+    `until ${nameText(snapshot)} inside ${nameText(image)} has been copied nobody deletes or loads it, or writes to what lies below: no lock is in his way, and the copy would be wrong without a word`,
 }
 
 const textOf = <T extends keyof ByTag>(tag: T, assumption: ByTag[T]): string => texts[tag](assumption)

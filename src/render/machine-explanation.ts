@@ -21,6 +21,7 @@ const operations: { readonly [O in MachinePlan['operation']]: string } = {
   drop: 'Dropping a saved state',
   export: 'An export of the present',
   settle: 'Settling what is owed',
+  extract: 'Images of their own, from a snapshot,',
 }
 
 const grades: { readonly [C in Consistency]: string } = {
@@ -45,7 +46,7 @@ const assumptions: { readonly [T in keyof ByTag]: (assumption: ByTag[T]) => stri
   NoOtherDisks: () => 'the guest writes to no disk besides those of the machine',
   SameDevices: ({ snapshot }) => `QEMU has the devices that it had when ${nameText(snapshot)} was taken`,
   SizesAsTaken: ({ snapshot, disks }) =>
-    `the size of ${names(disks)} is the one of when ${nameText(snapshot)} was taken, which comes back`,
+    `the size of ${names(disks)} is the one of when ${nameText(snapshot)} was taken, which what is inside has`,
   RecordsEnd: ({ domain }) =>
     `${nameText(domain)} is transient: when it stops, libvirt drops its records of snapshots, and the files stay`,
   DiskGone: ({ snapshot, disks }) =>

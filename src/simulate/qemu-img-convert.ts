@@ -4,6 +4,7 @@ import { pipe } from 'fp-ts/lib/function.js'
 import { emptyLayer } from '../content/layer.js'
 import type { Layer } from '../content/layer.js'
 import { zeroRun } from '../content/run.js'
+import { view } from '../content/view.js'
 import { traitsOf } from '../model/format.js'
 import type { Format } from '../model/format.js'
 import { allocatedRanges, layerFrom, paste, storable, stretches } from './cells.js'
@@ -16,6 +17,7 @@ import { creationOptions, formatOption, operandPath } from './qemu-img-argv.js'
 import type { Parsed } from './qemu-img-argv.js'
 import { lockRefusal, openOperand, openPath } from './qemu-img-open.js'
 import type { Opened } from './qemu-img-open.js'
+import { savedWanted, temporarilyLoaded } from './qemu-img-load.js'
 import type { FileHeader, World } from './world.js'
 
 interface Target {
@@ -43,10 +45,16 @@ const targetOf = (world: World, parsed: Parsed): E.Either<Fault, Target> => {
   return (inode === undefined ? undefined : lockRefusal(world, { path: path.right, inode }, 'write')) ?? E.right(target)
 }
 
-const sizeOfOpened = (world: World, { image }: Opened): number => fileOf(world, image.inode).layer.sizeBytes
+/** What is converted: an image with its chain, and what it stores itself, now or in a snapshot inside. */
+interface Source extends Opened {
+  readonly own: Layer
+}
 
 /** All that the source shows; in a new image zeroes need no storing. */
-const flat = (world: World, source: Opened): Layer => viewOfStored(world, source.chain) ?? emptyLayer(0)
+const flat = (world: World, { chain: [, ...below], own }: Source): Layer => {
+  const shown = viewOfStored(world, below)
+  return view(shown === undefined ? [own] : [shown, own])
+}
 
 const dataOnly = (layer: Layer): Layer =>
   layerFrom(layer.sizeBytes, stretches(layer.sizeBytes, [layer]), ({ cells: [cell] }) =>
@@ -57,11 +65,9 @@ const dataOnly = (layer: Layer): Layer =>
  * With `-B`: only what the source itself stores, and zeroes where it has no backing file or one that ends before it. What the images below hold
  * is left out, so the result is right only where the new backing file shows the same.
  */
-const shallow = (world: World, source: Opened, backing: Opened): Layer => {
-  const own = fileOf(world, source.image.inode).layer
-  const [, below] = source.chain
+const shallow = (world: World, { own, chain: [, below] }: Source, backing: Opened): Layer => {
   const shortBytes = below === undefined ? 0 : fileOf(world, below.inode).layer.sizeBytes
-  const newBytes = sizeOfOpened(world, backing)
+  const newBytes = fileOf(world, backing.image.inode).layer.sizeBytes
   const edges = [own, emptyLayer(Math.min(shortBytes, own.sizeBytes)), emptyLayer(Math.min(newBytes, own.sizeBytes))]
   return layerFrom(own.sizeBytes, stretches(own.sizeBytes, edges), ({ cells: [cell], startBytes, endBytes }) => {
     if (cell?.kind === 'data') return cell
@@ -73,7 +79,7 @@ const shallow = (world: World, source: Opened, backing: Opened): Layer => {
 const reads = (opened: Opened | undefined, { inode }: Target): boolean =>
   opened?.chain.some((image) => image.inode === inode) ?? false
 
-const intoNew = (world: World, parsed: Parsed, what: { source: Opened; target: Target }): Outcome => {
+const intoNew = (world: World, parsed: Parsed, what: { source: Source; target: Target }): Outcome => {
   const { source, target } = what
   const { path, format, header } = target
   if (header !== undefined && traitsOf(format).holds === 'base')
@@ -100,7 +106,7 @@ const intoNew = (world: World, parsed: Parsed, what: { source: Opened; target: T
 }
 
 /** With `-n`: over what is there, zeroes written out. A larger target keeps its tail. */
-const intoOld = (world: World, { source, target }: { source: Opened; target: Target }): Outcome => {
+const intoOld = (world: World, { source, target }: { source: Source; target: Target }): Outcome => {
   if (target.inode === undefined) return qemuImgRefuses(`Could not open '${target.path}': No such file or directory`)
   if (target.header !== undefined) return unmodelled('qemu-img convert -n -B')
   const old = fileOf(world, target.inode)
@@ -108,14 +114,37 @@ const intoOld = (world: World, { source, target }: { source: Opened; target: Tar
     return target.format === 'raw'
       ? unmodelled(`qemu-img convert -n -O raw over a ${old.format} image`)
       : qemuImgRefuses(`Image is not in ${target.format} format`)
-  if (old.layer.sizeBytes < sizeOfOpened(world, source)) return qemuImgRefuses('output file is smaller than input file')
+  if (old.layer.sizeBytes < source.own.sizeBytes) return qemuImgRefuses('output file is smaller than input file')
   const layer = flat(world, source)
   return E.right(withLayer(world, target.inode, paste(old.layer, layer, allocatedRanges(layer))))
 }
 
+/** What QEMU has not flushed is not in the file, and nobody can say what that is: with `-U` a state that is written is none. */
+const isInFlux = (world: World, images: Opened['chain']): boolean =>
+  images.some((image) => lockRefusal(world, image, 'read') !== undefined)
+
+/** What is to be converted: with `-l` a snapshot inside, whose tables QEMU has flushed when it was taken. */
+const sourceOf = (world: World, parsed: Parsed): E.Either<Fault, Source> => {
+  const wanted = savedWanted(parsed.options.get('-l'))
+  if (E.isLeft(wanted)) return wanted
+  const opened = openOperand(world, parsed, parsed.options.has('-U') ? 'share' : 'read')
+  if (E.isLeft(opened)) return opened
+  const { image, chain } = opened.right
+  if (isInFlux(world, wanted.right === undefined ? chain : chain.slice(1)))
+    return unmodelled(`qemu-img convert -U of '${image.path}', which shows what is being written`)
+  const own =
+    wanted.right === undefined
+      ? E.right(fileOf(world, image.inode).layer)
+      : temporarilyLoaded(world, image.inode, wanted.right)
+  return pipe(
+    own,
+    E.map((layer) => ({ image, chain, own: layer })),
+  )
+}
+
 /** `qemu-img convert` of one image. */
 export const convert = (world: World, parsed: Parsed): Outcome => {
-  const source = openOperand(world, parsed, 'read')
+  const source = sourceOf(world, parsed)
   if (E.isLeft(source)) return source
   const target = targetOf(world, parsed)
   if (E.isLeft(target)) return target

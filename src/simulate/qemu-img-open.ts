@@ -40,8 +40,11 @@ export interface Opened {
   readonly chain: ReadonlyArray<StoredImage>
 }
 
+/** How an image is opened: `share` is `-U`, which asks for no locks and heeds none. */
+export type Want = 'read' | 'write' | 'share'
+
 /** Opens the image of the first operand, with all that it reads, and checks the locks: all are read, the image itself as wanted. */
-export const openOperand = (world: World, parsed: Parsed, want: 'read' | 'write'): E.Either<Fault, Opened> =>
+export const openOperand = (world: World, parsed: Parsed, want: Want): E.Either<Fault, Opened> =>
   pipe(
     operandPath(world, parsed.operands[0] ?? ''),
     E.flatMap((path) =>
@@ -56,12 +59,13 @@ export const openOperand = (world: World, parsed: Parsed, want: 'read' | 'write'
 export const openPath = (
   world: World,
   from: { readonly path: string; readonly format: Format | undefined },
-  want: 'read' | 'write',
+  want: Want,
 ): E.Either<Fault, Opened> => {
   const chain = storedChain(world, { ...from, backing: undefined }, 'qemu-img')
   if (E.isLeft(chain)) return chain
   const [image, ...below] = chain.right
   if (image === undefined) return qemuImgRefuses(`Could not open '${from.path}'`)
+  if (want === 'share') return E.right({ image, chain: chain.right })
   const refused = lockRefusal(world, image, want)
   if (refused !== undefined) return refused
   for (const one of below) {

@@ -6,7 +6,7 @@ import type { Machine } from '../model/machine.js'
 import type { SnapshotDisk } from '../model/snapshot.js'
 import { contentsAfter, viewOf } from '../plan/contents.js'
 import type { Contents } from '../plan/contents.js'
-import type { MachinePlan } from '../plan/machine-plan.js'
+import type { DiskPart, MachinePlan } from '../plan/machine-plan.js'
 import type { MachineContents } from './machine.js'
 
 /** A machine, and what its images store. */
@@ -80,18 +80,17 @@ const insideRenamed = ({ operation, parts }: MachinePlan, of: MachineContents['i
   return inside
 }
 
-/** The internal snapshots of a plan that takes one. */
-const insideAfter = (plan: MachinePlan, contents: MachineContents): MachineContents['inside'] => {
-  const inside = insideRenamed(plan, contents.inside)
-  for (const [name, { disks }] of plan.after.snapshots) {
-    if (plan.before.snapshots.has(name)) continue
-    for (const [disk, held] of disks) {
-      const layer = held.mode === 'internal' ? contents.disks.get(disk)?.get(held.image ?? '') : undefined
-      if (held.mode !== 'internal' || held.image === undefined || layer === undefined) continue
-      inside.set(disk, saving(inside.get(disk) ?? new Map(), held.image, { snapshot: name, layer }))
-    }
+/** The snapshots that a part of a plan puts inside images: what those store then. */
+const insideAfter = (inside: InsideDisk, { before, after }: DiskPart, stored: Contents): InsideDisk => {
+  let now = inside
+  for (const { name: image, internalSnapshots } of after.images.values()) {
+    const had = before.images.get(image)?.internalSnapshots.map(({ name }) => name) ?? []
+    const layer = stored.get(image)
+    for (const { name } of internalSnapshots)
+      if (!had.includes(name) && before.images.has(image) && layer !== undefined)
+        now = saving(now, image, { snapshot: name, layer })
   }
-  return inside
+  return now
 }
 
 /** The images into which a revert loads what is inside them. */
@@ -120,9 +119,12 @@ const loaded = (plan: MachinePlan, contents: MachineContents): ReadonlyMap<strin
  */
 export const machineContentsAfter = (plan: MachinePlan, contents: MachineContents): MachineContents => {
   const disks = new Map(loaded(plan, contents))
+  const inside = insideRenamed(plan, contents.inside)
   for (const part of plan.parts) {
     const { disk } = part.before
-    disks.set(disk, contentsAfter(part, disks.get(disk) ?? noContents))
+    const stored = contentsAfter(part, disks.get(disk) ?? noContents, inside.get(disk))
+    disks.set(disk, stored)
+    inside.set(disk, insideAfter(inside.get(disk) ?? new Map(), part, stored))
   }
-  return { disks, inside: insideAfter(plan, contents) }
+  return { disks, inside }
 }

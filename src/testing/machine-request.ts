@@ -4,12 +4,14 @@ import type { Machine } from '../model/machine.js'
 import type {
   ChainRequest,
   DeleteRequest,
+  ExtractRequest,
   ForgetRequest,
   RenameImageRequest,
   RevertRequest,
   TakeRequest,
 } from '../operation/machine-request.js'
 import type { TakeDisk } from '../operation/machine-request.js'
+import type { NewImage } from '../operation/request.js'
 import { arbitraryCommitRequest, arbitraryPullRequest, arbitraryRenameRequest } from './request.js'
 
 const namesOf = ({ snapshots }: Machine): ReadonlyArray<string> => Array.from(snapshots.keys())
@@ -151,3 +153,41 @@ export const arbitraryRenameImageRequest = (machine: Machine): fc.Arbitrary<Rena
  */
 export const arbitraryForgetRequest = (machine: Machine): fc.Arbitrary<ForgetRequest> =>
   fc.subarray([...namesOf(machine)]).map((snapshots) => ({ snapshots }))
+
+const arbitraryCopy: fc.Arbitrary<Pick<NewImage, 'format'>> = fc.constantFrom(
+  { format: 'qcow2' as const },
+  { format: 'qcow2' as const },
+  { format: 'raw' as const },
+)
+
+/**
+ * Random extractions: of any snapshot, mostly of all disks that it has.
+ *
+ * @since 0.2.0
+ */
+export const arbitraryExtractRequest = (machine: Machine): fc.Arbitrary<ExtractRequest> => {
+  const names = namesOf(machine)
+  return (names.length === 0 ? fc.constant('none') : fc.constantFrom(...names)).chain((snapshot) => {
+    const held = Array.from(machine.snapshots.get(snapshot)?.disks ?? [])
+    const some = held.flatMap(([disk, { mode }]) => (mode === 'external' || mode === 'internal' ? [disk] : []))
+    const all = Array.from(machine.disks.keys())
+    return fc
+      .record({
+        disks: fc.oneof(
+          { weight: 4, arbitrary: fc.constant(some) },
+          { weight: 1, arbitrary: fc.subarray(all, { minLength: 1 }) },
+        ),
+        copies: fc.array(arbitraryCopy, { minLength: all.length, maxLength: all.length }),
+      })
+      .map(({ disks, copies }) => ({
+        snapshot,
+        to: new Map(
+          disks.map((disk, at) => {
+            const name = `${disk}.copy`
+            const location = { _tag: 'File' as const, path: `/copies/${name}` }
+            return [disk, { name, location, format: 'qcow2' as const, ...copies[at] }]
+          }),
+        ),
+      }))
+  })
+}

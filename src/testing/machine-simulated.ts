@@ -23,6 +23,7 @@ import {
 import type { MachineMoment, MachineTrace, MachineWorld, World } from '../simulate/index.js'
 import { withOpeners } from './outside.js'
 import type { Outside } from './outside.js'
+import { assertAside } from './machine-aside.js'
 import type { MachineContents } from './machine.js'
 import { guestReads } from './machine-contents.js'
 import {
@@ -80,8 +81,7 @@ export const trialOf = (plan: MachinePlan, contents: MachineContents, meanwhile:
   const order =
     meanwhile.order === undefined ? Array.from(plan.steps.keys()) : allowedOrder(plan.steps, meanwhile.order)
   const steps = order.flatMap((index) => plan.steps[index] ?? [])
-  const isWriting = meanwhile.writes !== undefined && plan.operation !== 'revert'
-  const writes = isWriting ? writesOf(plan, meanwhile.writes ?? []) : undefined
+  const writes = plan.operation === 'revert' ? undefined : meanwhile.writes && writesOf(plan, meanwhile.writes)
   let written = 0
   const trace = runMachine(withOpeners(world.right, meanwhile.outside ?? new Map()), steps, {
     finally: plan.finally,
@@ -119,7 +119,7 @@ export const asStarted = (trial: Trial, world: World, done: number): World => {
 
 const shown = (of: Layer | undefined): string => (of === undefined ? 'nothing' : patternOfLayer(of))
 
-/** What the guest reads and shall read at one moment on one disk. */
+/** What the guest reads and shall read at one moment. */
 interface Reading {
   readonly moment: MachineMoment
   readonly world: World
@@ -269,6 +269,7 @@ const assertEnd = (trial: Trial): void => {
   if (state !== plan.after.state) trial.fail(`the guest is ${state} and not ${plan.after.state}`)
   assertChains(trial, machine)
   assertFiles(trial, machine)
+  assertAside(trial, machine)
   if (plan.via !== 'libvirt') return
   assertSame(trial, 'definitions', [definedLines(machine, plan.after), definitionLines(plan.after)])
   assertSame(trial, 'records', [listedRecords(machine), predictedRecords(plan.after)])
@@ -278,9 +279,8 @@ const assertEnd = (trial: Trial): void => {
  * Throws unless the pretend programs, given the calls of a machine's plan, do what the plan says.
  *
  * Nothing faults; the guest reads the same at every moment, with what it writes meanwhile, or after a revert what the snapshot
- * held; after each step every point in time is where the map says; between two steps no record of libvirt's names a file that
- * has gone (libvirt's own
- * functions leave some that do, which the plan mends); at the end chains, files, definitions, records and the guest's state are those of `after`.
+ * held; after each step every point in time is where the map says; between two steps no record of libvirt's names a file that has
+ * gone (its own functions leave some, which the plan mends); at the end all is as in `after`, and copies show what the plan says.
  *
  * @since 0.2.0
  */

@@ -6,6 +6,7 @@ import { capabilitiesOfVersions } from '../../src/index.js'
 import type { Machine, MachineHost, MachinePlan, MachineRefusal, RevertRequest } from '../../src/index.js'
 import { changeChain } from '../../src/operation/change-chain.js'
 import { deleteSnapshots } from '../../src/operation/delete.js'
+import { extractSnapshot } from '../../src/operation/extract.js'
 import { forget } from '../../src/operation/forget.js'
 import { renameImage } from '../../src/operation/rename-image.js'
 import { revert } from '../../src/operation/revert.js'
@@ -13,6 +14,7 @@ import { take } from '../../src/operation/take.js'
 import {
   arbitraryChainRequest,
   arbitraryDeleteRequest,
+  arbitraryExtractRequest,
   arbitraryForgetRequest,
   arbitraryMachine,
   arbitraryRenameImageRequest,
@@ -60,7 +62,7 @@ const reverting: Asking = (machine, host) =>
     .map((request) => () => revert(machine, request, host))
 
 export const operations: Readonly<
-  Record<'take' | 'delete' | 'revert' | 'change a chain' | 'rename' | 'forget', Asking>
+  Record<'take' | 'delete' | 'revert' | 'change a chain' | 'rename' | 'forget' | 'extract', Asking>
 > = {
   take: (machine, host) => arbitraryTakeRequest(machine).map((request) => () => take(machine, request, host)),
   delete: (machine, host) =>
@@ -74,6 +76,8 @@ export const operations: Readonly<
   rename: (machine, host) =>
     arbitraryRenameImageRequest(machine).map((request) => () => renameImage(machine, request, host)),
   forget: (machine, host) => arbitraryForgetRequest(machine).map((request) => () => forget(machine, request, host)),
+  extract: (machine, host) =>
+    arbitraryExtractRequest(machine).map((request) => () => extractSnapshot(machine, request, host)),
 }
 
 export const numRuns = (few: number): number => Number(process.env['BC_RUNS'] ?? few)

@@ -38,7 +38,10 @@ describe('what each run of qemu-img opens', () => {
     ['map --output=json /images/sib', ['read base', 'read sib']],
     ['measure -O qcow2 /images/sib', ['read base', 'read sib']],
     ['compare /images/sib /images/top', ['read base', 'read sib', 'read top']],
-    ['convert -U -l monday -O qcow2 /images/top /images/elsewhere', ['header base', 'header top']],
+    ['convert -l monday -O qcow2 /images/top /images/elsewhere', ['read base', 'read top']],
+    ['convert -U -O qcow2 /images/top /images/elsewhere', ['header base', 'header top']],
+    ['convert -U -l monday -O qcow2 /images/top /images/elsewhere', ['header top', 'read base']],
+    ['convert -U -l monday -O qcow2 /images/over /images/elsewhere', ['header over', 'read base', 'read top']],
     ['convert -O qcow2 /images/sib /images/top', ['read base', 'read sib', 'write top']],
     ['create -f qcow2 -b base -F qcow2 /images/sib', ['header base', 'write sib']],
     ['create -u -f qcow2 -b base -F qcow2 /images/sib 1M', ['write sib']],
@@ -119,6 +122,21 @@ describe('who is in whose way', () => {
   it('only a header is looked at where an overlay is made, or with -U', () => {
     expect(judged('create -f qcow2 -b /images/top -F qcow2 /images/over', { guest: 'running' })).toStrictEqual([])
     expect(judged('info -U /images/top', { guest: 'running' })).toStrictEqual([])
+  })
+
+  it('what is inside an image can be read past the guest that writes it; what lies below has to stay', () => {
+    const line = 'convert -U -l monday -O raw'
+    expect(judged(`${line} /images/top /images/elsewhere`, { guest: 'running' })).toStrictEqual([])
+    expect(judged('convert -l monday -O raw /images/top /images/elsewhere', { guest: 'running' })).toStrictEqual([
+      'read top, ThisGuest has it to write: undefined',
+    ])
+    expect(judged(`${line} /images/over /images/elsewhere`, { guest: 'paused' })).toStrictEqual([
+      'read top, ThisGuest has it to write: undefined',
+    ])
+    const job = held('base', { _tag: 'OtherGuest', name: 'vm2' }, 'write')
+    expect(judged(`${line} /images/top /images/elsewhere`, { opened: [job] })).toStrictEqual([
+      'read base, OtherGuest has it to write: undefined',
+    ])
   })
 
   it('another run of the same program is another one', () => {

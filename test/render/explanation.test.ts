@@ -124,6 +124,7 @@ describe('assumptionText', () => {
     HeadersLead: { _tag: 'HeadersLead', images: ['img1'] },
     NoKillBeforeFlush: { _tag: 'NoKillBeforeFlush', image: 'img1', oldHeader: '/old' },
     BitmapsStop: { _tag: 'BitmapsStop', image: 'img1', bitmaps: ['bit1'] },
+    StaysInside: { _tag: 'StaysInside', image: 'img1', snapshot: 'inner1' },
   }
   it.each(Object.values(all).map((assumption) => [assumption._tag, assumption] as const))(
     '%s: says every fact',
