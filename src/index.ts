@@ -159,12 +159,14 @@ export type {
   ChainRequest,
   DeleteRequest,
   DropRequest,
+  ExportRequest,
   ExtractRequest,
   ForgetRequest,
   RenameImageRequest,
   RestoreRequest,
   RevertRequest,
   SaveRequest,
+  SettleEvent,
   TakeDisk,
   TakeRequest,
 } from './operation/machine-request.js'
@@ -176,6 +178,8 @@ export { changeChain } from './operation/change-chain.js'
 export { saveState } from './operation/save-state.js'
 export { restoreState } from './operation/restore-state.js'
 export { dropState } from './operation/drop-state.js'
+export { exportSnapshot } from './operation/export.js'
+export { settle } from './operation/settle.js'
 export { renameImage } from './operation/rename-image.js'
 export { extractSnapshot } from './operation/extract.js'
 export { pointsAfter } from './operation/machine-lane.js'

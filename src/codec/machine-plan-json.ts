@@ -70,6 +70,8 @@ const planWire = exact(
       'restore',
       'drop',
       'extract',
+      'export',
+      'settle',
     ),
     via: oneOf('qmp', 'libvirt', 'qemu-img', 'storage-daemon'),
     how: oneOf('libvirt', 'by hand'),

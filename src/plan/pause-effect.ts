@@ -2,6 +2,7 @@ import { parseQemuImg } from '../call/qemu-img-argv.js'
 import type { LibvirtCall } from '../call/libvirt.js'
 import type { QmpCommand } from '../call/qmp.js'
 import { childOf } from '../model/xml.js'
+import type { SavedState } from '../model/saved-state.js'
 import type { XmlElement } from '../model/xml.js'
 import type { MachinePlan, MachineStep } from './machine-plan.js'
 
@@ -94,10 +95,22 @@ const createEffect = ({ flags, arguments: { xml } }: LibvirtCall & { readonly ca
 /** What of a plan matters here. */
 export type Planned = Pick<MachinePlan, 'before' | 'steps'>
 
-const startEffect = (flags: ReadonlyArray<string>, memory: boolean): Effect => ({
-  goes: flags.includes('VIR_DOMAIN_START_PAUSED') || flags.includes('VIR_DOMAIN_SAVE_PAUSED') ? 'stands' : 'on',
-  costs: memory ? ['QemuStarted', 'MemoryRead'] : ['QemuStarted'],
+/** What a guest does once its memory is read; nothing where there is none. */
+export type SavedGuest = SavedState['guest'] | undefined
+
+/** The state that a guest is saved in, or restored to, where flags do not say that of `guest`. */
+export const savedAs = (flags: ReadonlyArray<string>, guest: SavedState['guest']): SavedState['guest'] => {
+  if (flags.includes('VIR_DOMAIN_SAVE_RUNNING')) return 'running'
+  return flags.includes('VIR_DOMAIN_SAVE_PAUSED') || flags.includes('VIR_DOMAIN_START_PAUSED') ? 'paused' : guest
+}
+
+const startEffect = (flags: ReadonlyArray<string>, saved: SavedGuest): Effect => ({
+  goes: savedAs(flags, saved ?? 'running') === 'paused' ? 'stands' : 'on',
+  costs: saved === undefined ? ['QemuStarted'] : ['QemuStarted', 'MemoryRead'],
 })
+
+const savedIn = ({ before }: Planned, path: string): SavedGuest =>
+  before.saved.find(({ place }) => place.kind === 'file' && place.path === path)?.guest ?? 'running'
 
 const snapshotEffect = (plan: Planned, call: LibvirtCall): Effect => {
   if (call.call === 'virDomainSnapshotCreateXML') return createEffect(call)
@@ -124,12 +137,12 @@ const fixed: { readonly [N in LibvirtCall['call']]?: Effect } = {
   virDomainFSThaw: { goes: 'thawed', costs: [] },
 }
 
-const libvirtEffect = (plan: Planned, call: LibvirtCall, isSaved: boolean): Effect => {
+const libvirtEffect = (plan: Planned, call: LibvirtCall, saved: SavedGuest): Effect => {
   const known = fixed[call.call]
   if (known !== undefined) return known
   if (call.call === 'virDomainCreateWithFlags')
-    return startEffect(call.flags, isSaved && !call.flags.includes('VIR_DOMAIN_START_FORCE_BOOT'))
-  if (call.call === 'virDomainRestoreFlags') return startEffect(call.flags, true)
+    return startEffect(call.flags, call.flags.includes('VIR_DOMAIN_START_FORCE_BOOT') ? undefined : saved)
+  if (call.call === 'virDomainRestoreFlags') return startEffect(call.flags, savedIn(plan, call.arguments.path))
   if (call.call === 'virDomainBlockJobAbort')
     return call.flags.includes('VIR_DOMAIN_BLOCK_JOB_ABORT_PIVOT') ? within('RequestsDrained') : nothing
   return drains.has(call.call) ? within('RequestsDrained') : snapshotEffect(plan, call)
@@ -151,13 +164,13 @@ const agentEffect = (execute: string): Effect => {
   return execute === 'guest-fsfreeze-thaw' ? { goes: 'thawed', costs: [] } : nothing
 }
 
-/** What a step does to the guest that runs; `isSaved` where the next start goes on from memory. */
-export const effectOf = (plan: Planned, { call }: MachineStep, isSaved: boolean): Effect => {
+/** What a step does to the guest that runs; `saved` is what it does once the next start has read its memory. */
+export const effectOf = (plan: Planned, { call }: MachineStep, saved: SavedGuest): Effect => {
   switch (call._tag) {
     case 'Qmp':
       return call.socket === undefined ? qmpEffect(call.command) : nothing
     case 'Libvirt':
-      return libvirtEffect(plan, call.function, isSaved)
+      return libvirtEffect(plan, call.function, saved)
     case 'Agent':
       return agentEffect(call.command.execute)
     case 'QemuImg':

@@ -1,7 +1,7 @@
 import { managedIn } from '../model/saved-state.js'
 import type { MachineStep } from './machine-plan.js'
-import { effectOf, qemuImgCosts } from './pause-effect.js'
-import type { Effect, PauseCost, PauseTag, Planned } from './pause-effect.js'
+import { effectOf, qemuImgCosts, savedAs } from './pause-effect.js'
+import type { Effect, PauseCost, PauseTag, Planned, SavedGuest } from './pause-effect.js'
 
 /**
  * An interval in which a guest that ran stands still, by steps counted from 0: it begins in step `from`, and ends in step `to`, which
@@ -36,7 +36,7 @@ const distinct = (costs: ReadonlyArray<PauseCost>): ReadonlyArray<PauseCost> => 
 interface Walk {
   readonly found: Array<Pause>
   runs: boolean
-  saved: boolean
+  saved: SavedGuest
   guest: Open | undefined
   files: Open | undefined
 }
@@ -99,14 +99,16 @@ const stood = (walk: Walk, { index, step, effect: { goes, costs } }: Taken): voi
  * @since 0.2.0
  */
 export const pausesOf = (plan: Planned): ReadonlyArray<Pause> => {
-  const saved = managedIn(plan.before.saved) !== undefined
+  const saved = managedIn(plan.before.saved)?.guest
   const walk: Walk = { found: [], runs: plan.before.state === 'running', saved, guest: undefined, files: undefined }
   for (const [index, step] of plan.steps.entries()) {
     const { call } = step
+    const ran = walk.runs
     const effect = effectOf(plan, step, walk.saved)
     const beside = call._tag === 'QemuImg' ? costsOf(step, qemuImgCosts(call.argv)) : []
     walk.guest?.costs.push(...beside)
-    if (call._tag === 'Libvirt' && call.function.call === 'virDomainManagedSave') walk.saved = true
+    if (call._tag === 'Libvirt' && call.function.call === 'virDomainManagedSave')
+      walk.saved = savedAs(call.function.flags, ran ? 'running' : 'paused')
     if (effect.goes === 'frozen' || effect.goes === 'thawed') frozen(walk, { index, step, effect })
     else stood(walk, { index, step, effect })
   }

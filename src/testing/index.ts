@@ -19,6 +19,7 @@ export { machineContentsAfter } from './machine-contents.js'
 export {
   arbitraryChainRequest,
   arbitraryDeleteRequest,
+  arbitraryExportRequest,
   arbitraryExtractRequest,
   arbitraryForgetRequest,
   arbitraryRenameImageRequest,

@@ -1,6 +1,8 @@
 import * as E from 'fp-ts/lib/Either.js'
 
+import { emptyLayer } from '../content/layer.js'
 import type { Layer } from '../content/layer.js'
+import { equalViews } from '../content/view.js'
 import { activePath } from '../model/chain-query.js'
 import { locationString } from '../model/location.js'
 import { viewOf } from '../plan/contents.js'
@@ -35,6 +37,22 @@ export const madeAside = (plan: MachinePlan, contents: MachineContents): Readonl
         reads: viewOf(chain, disks.get(disk) ?? new Map(), image),
       }))
   })
+}
+
+/** What the guest reads on each disk at one moment. */
+export type Reads = ReadonlyMap<string, Layer>
+
+/** What an export has made shows what the guest read at one moment of it, the same of all disks. */
+export const assertOneMoment = (
+  { plan, contents, fail }: { plan: MachinePlan; contents: MachineContents; fail: (what: string) => never },
+  machine: MachineWorld,
+  reads: ReadonlyArray<Reads>,
+): void => {
+  const seen = madeAside(plan, contents).map(({ disk, path }) => ({ disk, view: machineFileView(machine, path) }))
+  const fits = reads.some((at) =>
+    seen.every(({ disk, view }) => E.isRight(view) && equalViews(view.right, at.get(disk) ?? emptyLayer(0))),
+  )
+  if (!fits) fail(`the new images show no one moment of the guest: ${JSON.stringify(seen)}`)
 }
 
 /** Copies show at the end, whatever the guest has written meanwhile, what the plan says. */

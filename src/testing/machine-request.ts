@@ -4,6 +4,7 @@ import type { Machine } from '../model/machine.js'
 import type {
   ChainRequest,
   DeleteRequest,
+  ExportRequest,
   ExtractRequest,
   ForgetRequest,
   RenameImageRequest,
@@ -160,6 +161,11 @@ const arbitraryCopy: fc.Arbitrary<Pick<NewImage, 'format'>> = fc.constantFrom(
   { format: 'raw' as const },
 )
 
+const copyOf = (disk: string, of: Pick<NewImage, 'format'> | undefined): NewImage => {
+  const name = `${disk}.copy`
+  return { name, location: { _tag: 'File', path: `/copies/${name}` }, format: 'qcow2', ...of }
+}
+
 /**
  * Random extractions: of any snapshot, mostly of all disks that it has.
  *
@@ -183,11 +189,39 @@ export const arbitraryExtractRequest = (machine: Machine): fc.Arbitrary<ExtractR
         snapshot,
         to: new Map(
           disks.map((disk, at) => {
-            const name = `${disk}.copy`
-            const location = { _tag: 'File' as const, path: `/copies/${name}` }
-            return [disk, { name, location, format: 'qcow2' as const, ...copies[at] }]
+            return [disk, copyOf(disk, copies[at])]
           }),
         ),
       }))
   })
+}
+
+const exportWays: ReadonlyArray<Pick<ExportRequest, 'way' | 'removal'>> = [
+  { way: 'overlay' },
+  { way: 'inside' },
+  { way: 'inside', removal: 'next stop' },
+  { way: 'saved' },
+  { way: 'saved', removal: 'first pause' },
+  { way: 'saved', removal: 'second pause' },
+  {},
+]
+
+/**
+ * Random exports: of some or all disks, in any way.
+ *
+ * @since 0.2.0
+ */
+export const arbitraryExportRequest = (machine: Machine): fc.Arbitrary<ExportRequest> => {
+  const all = Array.from(machine.disks.keys())
+  return fc
+    .record({
+      disks: fc.subarray(all, { minLength: Math.min(1, all.length) }),
+      copies: fc.array(arbitraryCopy, { minLength: all.length, maxLength: all.length }),
+      way: fc.constantFrom(...exportWays),
+    })
+    .map(({ disks, copies, way }) => ({
+      ...(machine.state === 'shut-off' ? {} : way),
+      temporary: 'temporary',
+      to: new Map(disks.map((disk, at) => [disk, copyOf(disk, copies[at])])),
+    }))
 }

@@ -85,3 +85,13 @@ it('reverts and keeps the future', async () => {
   const [, after = ''] = stdout.split('== After\n')
   for (const snapshot of ['monday', 'tuesday', 'wednesday']) expect(after).toContain(`${snapshot} is in`)
 })
+
+it('compares the ways to export the present', async () => {
+  const { stdout, stderr, code } = await runExample('compare-exports.ts')
+  expect([stderr, code]).toEqual(['', 0])
+  const pauses = Array.from(stdout.matchAll(/^the guest stands (\d+) times$/gm), ([, count]) => count)
+  expect(pauses).toEqual(['1', '2', '1', '4'])
+  expect(stdout.match(/^owed: /gm)).toHaveLength(1)
+  expect(stdout).toContain('DisksFlushed, MemoryWritten, DataCopied, QemuStarted, MemoryRead')
+  expect(stdout).toContain('the guest has rebooted, and its QEMU still has the images open')
+})

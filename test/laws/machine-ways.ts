@@ -6,6 +6,7 @@ import { capabilitiesOfVersions } from '../../src/index.js'
 import type { Machine, MachineHost, MachinePlan, MachineRefusal, RevertRequest } from '../../src/index.js'
 import { changeChain } from '../../src/operation/change-chain.js'
 import { deleteSnapshots } from '../../src/operation/delete.js'
+import { exportSnapshot } from '../../src/operation/export.js'
 import { extractSnapshot } from '../../src/operation/extract.js'
 import { forget } from '../../src/operation/forget.js'
 import { renameImage } from '../../src/operation/rename-image.js'
@@ -14,6 +15,7 @@ import { take } from '../../src/operation/take.js'
 import {
   arbitraryChainRequest,
   arbitraryDeleteRequest,
+  arbitraryExportRequest,
   arbitraryExtractRequest,
   arbitraryForgetRequest,
   arbitraryMachine,
@@ -62,7 +64,7 @@ const reverting: Asking = (machine, host) =>
     .map((request) => () => revert(machine, request, host))
 
 export const operations: Readonly<
-  Record<'take' | 'delete' | 'revert' | 'change a chain' | 'rename' | 'forget' | 'extract', Asking>
+  Record<'take' | 'delete' | 'revert' | 'change a chain' | 'rename' | 'forget' | 'extract' | 'export', Asking>
 > = {
   take: (machine, host) => arbitraryTakeRequest(machine).map((request) => () => take(machine, request, host)),
   delete: (machine, host) =>
@@ -76,6 +78,8 @@ export const operations: Readonly<
   rename: (machine, host) =>
     arbitraryRenameImageRequest(machine).map((request) => () => renameImage(machine, request, host)),
   forget: (machine, host) => arbitraryForgetRequest(machine).map((request) => () => forget(machine, request, host)),
+  export: (machine, host) =>
+    arbitraryExportRequest(machine).map((request) => () => exportSnapshot(machine, request, host)),
   extract: (machine, host) =>
     arbitraryExtractRequest(machine).map((request) => () => extractSnapshot(machine, request, host)),
 }

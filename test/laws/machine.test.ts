@@ -42,7 +42,7 @@ const laws: ReadonlyArray<readonly [string, Law, number]> = [
 
 const noPlan: Readonly<Record<string, ReadonlyArray<string>>> = {
   qmp: ['revert', 'rename'],
-  'storage-daemon': ['take', 'revert', 'rename', 'extract'],
+  'storage-daemon': ['take', 'revert', 'rename', 'extract', 'export'],
 }
 
 /** What no plan is for: a monitor alone cannot have its guest read something older, nor, but beside it, give files other names. */

@@ -184,9 +184,10 @@ describe('what plans hand to libvirt', () => {
     rename: [createXml, 'virDomainUpdateDeviceFlags'],
     forget: [createXml],
     redefine: [createXml],
+    export: [createXml],
   }
 
-  test.each(['take', 'delete', 'revert', 'change a chain', 'rename', 'forget', 'redefine'] as const)(
+  test.each(['take', 'delete', 'revert', 'change a chain', 'rename', 'forget', 'redefine', 'export'] as const)(
     '%s: on random machines',
     (operation) => {
       const texts: Array<Text> = []

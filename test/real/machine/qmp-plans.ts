@@ -1,15 +1,25 @@
 // Plans for a machine without libvirt, and what the test itself expects of each.
 
 import type * as E from 'fp-ts/lib/Either.js'
-import { capabilitiesOfVersions, changeChain, deleteSnapshots, revert, take } from 'backing-chain'
+import {
+  capabilitiesOfVersions,
+  changeChain,
+  deleteSnapshots,
+  exportSnapshot,
+  revert,
+  settle,
+  take,
+} from 'backing-chain'
 import type {
   ChainRequest,
   DeleteRequest,
+  ExportRequest,
   Machine,
   MachineHost,
   MachinePlan,
   MachineRefusal,
   RevertRequest,
+  SettleEvent,
   TakeRequest,
 } from 'backing-chain'
 import { fullVersion } from '../harness/stage-qmp.js'
@@ -22,6 +32,8 @@ export type Asked =
   | { readonly delete: DeleteRequest }
   | { readonly revert: RevertRequest }
   | { readonly change: ChainRequest }
+  | { readonly export: ExportRequest }
+  | { readonly settle: SettleEvent }
 
 /** What branches end in that no snapshot is tied to: by disk, the image and what it reads as. */
 export type Left = ReadonlyMap<string, ReadonlyMap<string, string>>
@@ -47,6 +59,8 @@ export const planOf = (
   if ('take' in asked) return take(machine, { reserved, ...asked.take }, host)
   if ('delete' in asked) return deleteSnapshots(machine, asked.delete, host)
   if ('revert' in asked) return revert(machine, { reserved, ...asked.revert }, host)
+  if ('export' in asked) return exportSnapshot(machine, { reserved, ...asked.export }, host)
+  if ('settle' in asked) return settle(machine, asked.settle, host)
   return changeChain(machine, asked.change, host)
 }
 
@@ -60,7 +74,7 @@ const expectedAfter = (asked: Asked, of: Expected, { before, after }: MachinePla
   if ('take' in asked)
     return asked.take.metadata === 'none' ? of : afterTake(of, asked.take.name, takenDisks(asked.take, before))
   if ('delete' in asked) return without(of, asked.delete.snapshots)
-  if ('change' in asked) return of
+  if ('change' in asked || 'export' in asked || 'settle' in asked) return of
   const ended = Array.from(before.snapshots.keys()).filter((name) => !after.snapshots.has(name))
   return without(afterRevert(of, asked.revert.to), ended)
 }

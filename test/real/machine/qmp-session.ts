@@ -10,7 +10,7 @@ import type { QemuVersion } from '../lab/binaries.js'
 import { fields } from '../lab/json.js'
 import type { Qemu } from '../lab/qemu.js'
 import { executeMachine, type Choose } from './execute.js'
-import { firstExpected } from './expected.js'
+import { firstExpected, type Expected } from './expected.js'
 import { checkBytes, checkPoints, filesAfter } from './qmp-compare.js'
 import { freeHost, noAgent, type Agent } from './qmp-host.js'
 import { clearHome, inState, newMachine, pathOf, powerOn, shutOff, type Home } from './qmp-machine.js'
@@ -30,6 +30,8 @@ export interface How {
   /** Compare nothing: what begins a scenario is compared where it is the scenario. */
   readonly trusted?: boolean
   readonly host?: Partial<MachineHost>
+  /** Looks at what has come of a plan, given what the guest read after each of its writes meanwhile. */
+  readonly moments?: (reads: ReadonlyArray<Expected>) => Promise<void>
 }
 
 export interface Free {
@@ -129,6 +131,10 @@ const execute = async (
   } finally {
     await guest?.stop()
   }
+  const writes = guest?.written ?? []
+  await how.moments?.(
+    [...writes.keys(), writes.length].map((count) => afterWrites(account.expected, writes.slice(0, count))),
+  )
   if (guest === undefined) return accountAfter(asked, account, plan)
   await settle(qemu)
   return atMoment(version, { asked, plan, account }, { writes: guest.written, moment })

@@ -1,0 +1,124 @@
+import { isNonEmpty } from 'fp-ts/lib/ReadonlyArray.js'
+
+import { normalPath } from '../model/header.js'
+import { locationString } from '../model/location.js'
+import type { Machine } from '../model/machine.js'
+import { owed } from '../model/owed.js'
+import { refuseMachine } from '../plan/machine-refusal.js'
+import type { MachineRefusal } from '../plan/machine-refusal.js'
+import type { ExportAsked } from './export-copy.js'
+import { machineJobGuard, savedGuard, viaGuard } from './machine-guard.js'
+import type { ExportRequest } from './machine-request.js'
+import { takenGuard, takenPaths } from './take-path.js'
+
+type Removal = ExportRequest['removal'] & string
+
+/** The way that is taken, and when what is temporary goes. */
+export interface ExportWay {
+  readonly way: 'copy' | 'backup' | 'overlay' | 'inside' | 'saved'
+  readonly removal: Removal | undefined
+}
+
+const removals: { readonly [W in ExportWay['way']]: ReadonlyArray<Removal> } = {
+  copy: [],
+  backup: [],
+  overlay: [],
+  inside: ['at once', 'next stop'],
+  saved: ['next stop', 'first pause', 'second pause'],
+}
+
+/** The way that a request comes to. */
+export const exportWay = ({ state }: Machine, { way = 'auto', removal }: ExportRequest): ExportWay => {
+  if (state === 'shut-off') return { way: 'copy', removal }
+  const chosen = way === 'auto' ? 'backup' : way
+  return { way: chosen, removal: removal ?? removals[chosen][0] }
+}
+
+type ExportGuard = (machine: Machine, asked: ExportAsked) => MachineRefusal | undefined
+
+const selectionGuard: ExportGuard = (machine, { request }) => {
+  if (request.to.size === 0) return refuseMachine({ _tag: 'NothingSelected' })
+  const unknown = [...request.to.keys(), ...(request.overlays?.keys() ?? [])].find((disk) => !machine.disks.has(disk))
+  return unknown === undefined ? undefined : refuseMachine({ _tag: 'DiskNotFound', disk: unknown })
+}
+
+const only: { readonly [W in 'inside' | 'saved']: readonly ['libvirt' | 'qmp', string] } = {
+  inside: ['qmp', 'libvirt keeps nothing inside the images of a guest that runs without its memory'],
+  saved: ['libvirt', 'only libvirt keeps the memory of a guest'],
+}
+
+const notThisWay = ({ host: { via } }: ExportAsked, why: string): MachineRefusal =>
+  refuseMachine({ _tag: 'NotThisWay', via, why })
+
+const wayGuard: ExportGuard = (machine, asked) => {
+  const { request, host } = asked
+  const { via } = host
+  if (via === 'storage-daemon') return notThisWay(asked, 'an export of a guest that is shut off needs no block job')
+  const { way } = exportWay(machine, request)
+  if (way === 'copy' && request.way !== undefined && request.way !== 'auto')
+    return refuseMachine({ _tag: 'GuestStateWrong', via, guest: machine.state, needs: ['running', 'paused'] })
+  return (way === 'inside' || way === 'saved') && only[way][0] !== via ? notThisWay(asked, only[way][1]) : undefined
+}
+
+/** What a way has no use for would be left out in silence. */
+const optionGuard: ExportGuard = (machine, asked) => {
+  const { request } = asked
+  const { way, removal } = exportWay(machine, request)
+  const allowed = removals[way]
+  if (removal !== undefined && !allowed.includes(removal))
+    return notThisWay(
+      asked,
+      allowed.length === 0
+        ? 'nothing is left inside an image that had to be removed'
+        : `what is inside is removed ${allowed.map((one) => JSON.stringify(one)).join(' or ')}, and not ${JSON.stringify(removal)}`,
+    )
+  if (way !== 'overlay' && request.overlays !== undefined) return notThisWay(asked, 'no overlays are made in this way')
+  const freezes = way === 'overlay' || way === 'inside'
+  return !freezes && (request.quiesce ?? 'no') !== 'no'
+    ? notThisWay(asked, 'nothing freezes the file systems of the guest in this way')
+    : undefined
+}
+
+/** What is owed already, and what would be then. */
+const owedGuard: ExportGuard = (machine, { request }) => {
+  const { removal } = exportWay(machine, request)
+  const { mostOwed = 1 } = request
+  const all = owed(machine)
+  const names = new Set(all.map(({ snapshot }) => snapshot))
+  return removal === 'next stop' && isNonEmpty(all) && names.size >= mostOwed
+    ? refuseMachine({ _tag: 'OwedTooMany', owed: all, most: mostOwed }, [
+        { _tag: 'Settle', event: machine.state === 'shut-off' ? 'stopped' : 'now' },
+      ])
+    : undefined
+}
+
+const pathGuard: ExportGuard = (machine, { request }) => {
+  const taken = takenPaths(machine, request.reserved ?? [])
+  for (const [disk, { location }] of request.to) {
+    const path = locationString(location)
+    const refused = takenGuard(taken, { disk, path })
+    if (refused !== undefined) return refused
+    taken.set(normalPath(path), `the new image of ${disk}`)
+  }
+  return undefined
+}
+
+const guards: ReadonlyArray<ExportGuard> = [
+  selectionGuard,
+  (machine, { host }) => viaGuard(machine, host),
+  wayGuard,
+  optionGuard,
+  (_, { request, host }) => machineJobGuard(host, request.to.keys()),
+  (machine, { host }) => savedGuard(machine, host),
+  owedGuard,
+  pathGuard,
+]
+
+/** The reasons against an export that do not depend on what its stages do. */
+export const exportGuard: ExportGuard = (machine, asked) => {
+  for (const guard of guards) {
+    const refusal = guard(machine, asked)
+    if (refusal !== undefined) return refusal
+  }
+  return undefined
+}

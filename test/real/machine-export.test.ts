@@ -1,0 +1,224 @@
+// The present of a guest, written into images of its own in every way that there is, while the guest goes on writing.
+
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { checkMachinePlan, exportSnapshot, owed, pausesOf, settle } from 'backing-chain'
+import type { ExportRequest, MachinePlan, NewImage } from 'backing-chain'
+import { withMachine } from '../../src/model/machine.js'
+import { qemuVersions } from './lab/binaries.js'
+import { readCells, readInfo } from './lab/images.js'
+import { fields, list, text } from './lab/json.js'
+import { executeMachine } from './machine/execute.js'
+import type { Expected } from './machine/expected.js'
+import { labForAll } from './machine/lab.js'
+import { right } from './harness/tree.js'
+import { onFreeMachine, type Free } from './machine/qmp-session.js'
+import { inSession, machineHost, type Session } from './machine/session.js'
+import { targets, type Target } from './machine/stage.js'
+
+const newImage = (folder: string, target: string, format: 'qcow2' | 'raw' = 'qcow2'): NewImage => ({
+  name: `${target}.copy`,
+  location: { _tag: 'File', path: join(folder, `${target}.copy.${format}`) },
+  format,
+})
+
+const exportOf = (folder: string, disks: ReadonlyArray<Target> = targets): ExportRequest => ({
+  to: new Map(disks.map((target) => [target, newImage(folder, target, target === 'vdb' ? 'raw' : 'qcow2')])),
+})
+
+/** What the new images hold, by disk. */
+const exportedCells = async ({ to }: ExportRequest): Promise<ReadonlyMap<string, string>> =>
+  new Map(
+    await Promise.all(
+      Array.from(to, async ([target, { location, format }]) => {
+        const path = location._tag === 'File' ? location.path : ''
+        return [target, await readCells(path, format)] as const
+      }),
+    ),
+  )
+
+/** A raw image does not tell zeroes from holes. */
+const plain = (cells: string): string => cells.replaceAll('-', '0')
+
+const shows = (cells: ReadonlyMap<string, string>, { guest }: Expected): boolean =>
+  Array.from(cells).every(([target, found]) => plain(found) === plain(guest.get(target) ?? ''))
+
+const fits = async (request: ExportRequest, reads: ReadonlyArray<Expected>): Promise<void> => {
+  const cells = await exportedCells(request)
+  const found = reads.findIndex((one) => shows(cells, one))
+  expect({ found: found >= 0, cells, first: reads[0]?.guest }).toMatchObject({ found: true })
+}
+
+describe.each(qemuVersions)('without libvirt, QEMU %s', (version) => {
+  const on = (act: (free: Free) => Promise<void>) => () => onFreeMachine(version, act)
+
+  const begin = async (free: Free): Promise<void> => {
+    await free.start()
+    await free.does({ take: { name: 's1' } }, { trusted: true })
+    for (const target of targets) await free.write({ target, cell: 3, value: 'x' })
+  }
+
+  it(
+    'shut off: the active images are copied',
+    on(async (free) => {
+      await begin(free)
+      await free.stop()
+      const request = exportOf(free.home.images)
+      await free.does({ export: request }, { moments: (reads) => fits(request, reads) })
+    }),
+  )
+
+  it(
+    'of one disk that is paused, inside',
+    on(async (free) => {
+      await begin(free)
+      await free.pause()
+      const request = { ...exportOf(free.home.images, ['vda']), way: 'inside' } as const
+      await free.does({ export: request }, { moments: (reads) => fits(request, reads) })
+    }),
+  )
+
+  const ways: ReadonlyArray<readonly [string, Partial<ExportRequest>]> = [
+    ['inside, deleted by QEMU', { way: 'inside' }],
+    ['inside, and the deletion owed', { way: 'inside', removal: 'next stop' }],
+    ['under overlays', { way: 'overlay' }],
+  ]
+  it.each(ways)('%s: one moment of all disks, while the guest writes', (_, way) =>
+    onFreeMachine(version, async (free) => {
+      await begin(free)
+      const request = { ...exportOf(free.home.images), ...way }
+      await free.does({ export: request }, { writes: 31, moments: (reads) => fits(request, reads) })
+      expect(owed(free.machine())).toHaveLength(way.removal === 'next stop' ? 2 : 0)
+      if (way.removal !== 'next stop') return
+      for (const event of ['rebooted', 'migrated'] as const)
+        expect((await free.refuses({ settle: event }))._tag).toBe('OwedStillOpen')
+      await free.stop()
+      await free.does({ settle: 'stopped' })
+      expect(owed(free.machine())).toEqual([])
+    }),
+  )
+
+  it(
+    'what is owed is paid by the QEMU that runs, while the guest writes',
+    on(async (free) => {
+      await begin(free)
+      const request: ExportRequest = { ...exportOf(free.home.images), way: 'inside', removal: 'next stop' }
+      await free.does({ export: request })
+      await free.does({ settle: 'now' }, { writes: 32 })
+      expect(owed(free.machine())).toEqual([])
+    }),
+  )
+})
+
+/** Executes a plan while the guest writes between any two of its steps, where it runs; gives what it read after each. */
+const whileWriting = async (session: Session, plan: MachinePlan): Promise<ReadonlyArray<Expected>> => {
+  const reads: Array<Expected> = [session.expected()]
+  let cell = 5
+  await executeMachine(plan, session.host, {
+    after: async () => {
+      if ((await session.virsh('domstate')).trim() !== 'running') return
+      await session.write(cell++ % 16, 'w')
+      reads.push(session.expected())
+    },
+  })
+  return reads
+}
+
+/** The names of the snapshots inside an image that somebody may write to. */
+const namesIn = async (path: string): Promise<ReadonlyArray<string>> => {
+  const info = fields(await readInfo(path, { share: 'force' }))
+  const snapshots = info['snapshots']
+  return snapshots === undefined ? [] : list(snapshots).map((one) => text(fields(one)['name']))
+}
+
+describe('a domain of libvirt’s', () => {
+  const lab = labForAll()
+
+  const running = (act: (session: Session) => Promise<void>): Promise<void> =>
+    inSession(lab, 'running', async (session) => {
+      await session.taken('s1')
+      await session.write(3, 'x')
+      await act(session)
+    })
+
+  const does = async (session: Session, request: ExportRequest): Promise<MachinePlan> => {
+    const { machine } = await session.look()
+    const plan = right(exportSnapshot(machine, request, machineHost))
+    expect(checkMachinePlan(plan)).toEqual([])
+    const reads = await whileWriting(session, plan)
+    const cells = await exportedCells(request)
+    expect({ cells, moment: reads.findIndex((one) => shows(cells, one)) }).toMatchObject({ moment: 0 })
+    expect((await session.virsh('domstate')).trim()).toBe('running')
+    await session.check()
+    return plan
+  }
+
+  const namesInside = async (session: Session): Promise<ReadonlyArray<string>> => {
+    const all = await Promise.all(targets.map((target) => namesIn(session.path(`${target}.s1`))))
+    return all.flat()
+  }
+
+  it.each(['first pause', 'second pause'] as const)('saved, removal in the %s', (removal) =>
+    running(async (session) => {
+      await does(session, { ...exportOf(session.stage.folder), way: 'saved', removal })
+      expect(await namesInside(session)).toEqual([])
+    }),
+  )
+
+  it('saved, and the deletion owed until the guest stops', () =>
+    running(async (session) => {
+      const plan = await does(session, { ...exportOf(session.stage.folder), way: 'saved' })
+      expect(await namesInside(session)).toEqual(['export', 'export'])
+      await session.virsh('destroy')
+      const looked = await session.look()
+      const machine = withMachine(looked.machine, { owed: owed(plan.after) })
+      const paid = right(settle(machine, 'stopped', machineHost))
+      await session.run({ plan: paid, before: looked.seen, change: (of) => of })
+      expect(await namesInside(session)).toEqual([])
+    }))
+
+  it('owed, and paid in a pause', () =>
+    running(async (session) => {
+      const plan = await does(session, { ...exportOf(session.stage.folder, ['vdb']), way: 'saved' })
+      const { machine } = await session.look()
+      const paid = right(settle(withMachine(machine, { owed: owed(plan.after) }), 'now', machineHost))
+      expect(pausesOf(paid)).toHaveLength(1)
+      await whileWriting(session, paid)
+      expect(await namesInside(session)).toEqual([])
+      await session.check()
+    }))
+
+  it('under overlays', () =>
+    running(async (session) => {
+      await does(session, { ...exportOf(session.stage.folder), way: 'overlay' })
+    }))
+
+  it('shut off', () =>
+    inSession(lab, 'shut-off', async (session) => {
+      const { machine } = await session.look()
+      const request = exportOf(session.stage.folder)
+      await executeMachine(right(exportSnapshot(machine, request, machineHost)), session.host)
+      expect(shows(await exportedCells(request), session.expected())).toBe(true)
+    }))
+
+  it('a snapshot that fails while the memory is saved leaves a guest that runs', () =>
+    running(async (session) => {
+      const { machine } = await session.look()
+      const request = { ...exportOf(session.stage.folder), way: 'saved' } as const
+      const plan = right(exportSnapshot(machine, request, machineHost))
+      const broken = {
+        ...plan,
+        steps: plan.steps.map((step) =>
+          step.call._tag === 'QemuImg' && step.call.argv.includes('-c')
+            ? {
+                ...step,
+                call: { ...step.call, argv: ['qemu-img', 'snapshot', '-c', 'x', session.path('nothing')] as const },
+              }
+            : step,
+        ),
+      }
+      await expect(executeMachine(broken, session.host)).rejects.toThrow()
+      expect((await session.virsh('domstate', '--reason')).trim()).toBe('running (restored)')
+      await session.check()
+    }))
+})
