@@ -6,6 +6,7 @@ import type { Machine, MachinePlan, MachineStep, Mark, PointMap, Wait } from 'ba
 const waitText = (wait: Wait): string => {
   if (wait._tag === 'ChainIs') return `it shows ${wait.images.map(({ image }) => image).join(' <- ')}`
   if (wait._tag === 'Daemon') return `the daemon of ${wait.socket} ${wait.status === 'gone' ? 'has ended' : 'answers'}`
+  if (wait._tag === 'LibvirtJobs') return `the jobs on ${wait.disks.join(', ')} are ${wait.status}`
   return wait._tag === 'QmpJob' ? `job ${wait.job} is ${wait.status}` : `the job on ${wait.disk} is ${wait.status}`
 }
 

@@ -45,6 +45,8 @@ export type LibvirtCall =
       'VIR_DOMAIN_START_PAUSED' | 'VIR_DOMAIN_START_FORCE_BOOT'
     >
   | SavedStateCall
+  | BackupBeginCall
+  | LibvirtFunction<'virDomainAbortJob', { readonly domain: string }, never>
   | LibvirtFunction<'virDomainDefineXMLFlags', { readonly domain: string; readonly xml: XmlElement }, never>
   | LibvirtFunction<'virDomainSnapshotGetXMLDesc', OnSnapshot, never>
   | LibvirtFunction<'virDomainGetXMLDesc', { readonly domain: string }, 'VIR_DOMAIN_XML_INACTIVE'>
@@ -121,6 +123,16 @@ export type RevertCall = LibvirtFunction<
   'VIR_DOMAIN_SNAPSHOT_REVERT_RUNNING' | 'VIR_DOMAIN_SNAPSHOT_REVERT_PAUSED' | 'VIR_DOMAIN_SNAPSHOT_REVERT_FORCE'
 >
 
+/**
+ * `virDomainBackupBegin` (6.0.0; by default since 7.2.0), without a checkpoint: begins a job on every disk that the XML names for it, at
+ * one moment. `virDomainAbortJob` ends it early. `REUSE_EXTERNAL` takes the targets that are there; else libvirt makes them.
+ */
+export type BackupBeginCall = LibvirtFunction<
+  'virDomainBackupBegin',
+  { readonly domain: string; readonly xml: XmlElement },
+  'VIR_DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL'
+>
+
 interface OnSavedFile {
   readonly domain: string
   readonly path: string
@@ -188,6 +200,7 @@ const bits: { readonly [F in LibvirtFlag]: number } = {
   VIR_DOMAIN_SAVE_BYPASS_CACHE: 1,
   VIR_DOMAIN_SAVE_RUNNING: 2,
   VIR_DOMAIN_SAVE_PAUSED: 4,
+  VIR_DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL: 1,
   VIR_DOMAIN_XML_INACTIVE: 2,
   VIR_DOMAIN_AFFECT_CONFIG: 2,
 }

@@ -8,6 +8,7 @@ export type QmpCommand =
   | BlockCommit
   | BlockStream
   | BlockdevMirror
+  | BlockdevBackup
   | BlockdevSnapshot
   | SnapshotInternal
   | SnapshotDeleteInternal
@@ -86,6 +87,17 @@ export type BlockdevMirror = Named<
 >
 
 /**
+ * `blockdev-backup` (QEMU 2.3; told when to be dismissed 2.12): `target` shows what `device` showed when the job began. Before the guest
+ * writes anything that has not been copied, it is copied; where the target is full, the guest's write fails.
+ *
+ * @since 0.2.0
+ */
+export type BlockdevBackup = Named<
+  'blockdev-backup',
+  JobArguments & { readonly device: string; readonly target: string; readonly sync: 'full' }
+>
+
+/**
  * `blockdev-snapshot` (QEMU 2.5).
  *
  * @since 0.1.0
@@ -151,6 +163,7 @@ export type SnapshotDelete = Named<'snapshot-delete', Omit<WithMemory, 'vmstate'
  */
 export type TransactionAction =
   | { readonly type: 'blockdev-snapshot'; readonly data: BlockdevSnapshot['arguments'] }
+  | { readonly type: 'blockdev-backup'; readonly data: BlockdevBackup['arguments'] }
   | { readonly type: 'blockdev-snapshot-internal-sync'; readonly data: SnapshotInternal['arguments'] }
   | {
       readonly type: 'block-dirty-bitmap-add'

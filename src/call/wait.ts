@@ -18,6 +18,8 @@ export interface ReportedImage {
  *   `JOB_STATUS_CHANGE`; a failure too arrives as `BLOCK_JOB_COMPLETED`, so the status is what counts.
  * - `LibvirtJob`: the event `VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2` for the disk with that status; while polling, `ready` is
  *   `ready='yes'` on `<mirror>`, never `cur == end`.
+ * - `LibvirtJobs`: such an event for each of these disks with the status `completed`. The libvirt job that they are parts of can be over
+ *   before the last of them is.
  * - `ChainIs`: the reply to this step's query shows these images, base first, and nothing below the first.
  * - `Daemon`: the storage daemon of that socket greets whoever connects, or its process has ended with exit status 0.
  *
@@ -29,6 +31,7 @@ export interface ReportedImage {
 export type Wait =
   | { readonly _tag: 'QmpJob'; readonly job: string; readonly status: 'ready' | 'pending' | 'concluded' }
   | { readonly _tag: 'LibvirtJob'; readonly disk: string; readonly status: 'ready' | 'completed' | 'canceled' }
+  | { readonly _tag: 'LibvirtJobs'; readonly disks: ReadonlyArray<string>; readonly status: 'completed' }
   | { readonly _tag: 'ChainIs'; readonly disk: string; readonly images: ReadonlyArray<ReportedImage> }
   | { readonly _tag: 'Daemon'; readonly socket: string; readonly status: 'answers' | 'gone' }
 
@@ -86,6 +89,30 @@ export const judgeLibvirtJob = (wait: Wait & { readonly _tag: 'LibvirtJob' }, st
   const seen = libvirtStatus[status]
   if (seen === wait.status) return 'reached'
   return seen === 'ready' ? 'waiting' : 'failed'
+}
+
+/**
+ * Says how a wait for block jobs of several disks stands, from the last event of `VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2` for each disk that
+ * has had one since the call: where one has failed libvirt cancels the others.
+ *
+ * @example
+ * import { judgeLibvirtJobs } from 'backing-chain'
+ *
+ * const wait = { _tag: 'LibvirtJobs', disks: ['vda', 'vdb'], status: 'completed' } as const
+ * judgeLibvirtJobs(wait, new Map([['vdb', 0]])) // => 'waiting'
+ *
+ * @since 0.2.0
+ */
+export const judgeLibvirtJobs = (
+  { disks, status }: Wait & { readonly _tag: 'LibvirtJobs' },
+  events: ReadonlyMap<string, 0 | 1 | 2 | 3>,
+): WaitState => {
+  const states = disks.map((disk) => {
+    const event = events.get(disk)
+    return event === undefined ? 'waiting' : judgeLibvirtJob({ _tag: 'LibvirtJob', disk, status }, event)
+  })
+  if (states.includes('failed')) return 'failed'
+  return states.every((state) => state === 'reached') ? 'reached' : 'waiting'
 }
 
 const spelled = ({ format, location }: Omit<ReportedImage, 'image'>): string => `${format} ${normalPath(location)}`

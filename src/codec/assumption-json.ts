@@ -18,6 +18,7 @@ export const assumption = tagged('_tag', {
   Closed: exact({ _tag: oneOf('Closed'), images: names }, {}),
   StartsWith: exact({ _tag: oneOf('StartsWith'), image: text, path: text, from: size }, {}),
   DeviceHolds: exact({ _tag: oneOf('DeviceHolds'), image: text, sizeBytes: size }, {}),
+  RoomFor: exact({ _tag: oneOf('RoomFor'), image: text, sizeBytes: size }, {}),
   HeadersLead: exact({ _tag: oneOf('HeadersLead'), images: names }, {}),
   NoKillBeforeFlush: exact({ _tag: oneOf('NoKillBeforeFlush'), image: text, oldHeader: text }, {}),
   BitmapsStop: exact({ _tag: oneOf('BitmapsStop'), image: text, bitmaps: names }, {}),

@@ -81,6 +81,10 @@ const domainCalls = {
     'VIR_DOMAIN_START_PAUSED',
     'VIR_DOMAIN_START_FORCE_BOOT',
   ]),
+  virDomainBackupBegin: call('virDomainBackupBegin', exact({ domain: text, xml: xmlElement }, {}), [
+    'VIR_DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL',
+  ]),
+  virDomainAbortJob: call('virDomainAbortJob', onDomain, []),
   virDomainDefineXMLFlags: call('virDomainDefineXMLFlags', exact({ domain: text, xml: xmlElement }, {}), []),
   virDomainGetXMLDesc: call('virDomainGetXMLDesc', onDomain, ['VIR_DOMAIN_XML_INACTIVE']),
   virDomainUpdateDeviceFlags: call('virDomainUpdateDeviceFlags', exact({ domain: text, xml: xmlElement }, {}), [

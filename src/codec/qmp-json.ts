@@ -22,10 +22,13 @@ const snapshotArguments = exact({ node: text, overlay: text }, {})
 
 const internalArguments = exact({ device: text, name: text }, {})
 
+const backupArguments = exact({ 'job-id': text, device: text, target: text, sync: oneOf('full') }, job)
+
 const withMemory = exact({ 'job-id': text, tag: text, vmstate: text, devices: list(text) }, {})
 
 const actionMembers = {
   'blockdev-snapshot': exact({ type: oneOf('blockdev-snapshot'), data: snapshotArguments }, {}),
+  'blockdev-backup': exact({ type: oneOf('blockdev-backup'), data: backupArguments }, {}),
   'blockdev-snapshot-internal-sync': exact(
     { type: oneOf('blockdev-snapshot-internal-sync'), data: internalArguments },
     {},
@@ -88,6 +91,7 @@ const commandMembers = {
       { ...job, replaces: text, 'copy-mode': oneOf('background', 'write-blocking') },
     ),
   ),
+  'blockdev-backup': withArguments('blockdev-backup', backupArguments),
   'blockdev-snapshot': withArguments('blockdev-snapshot', snapshotArguments),
   'blockdev-snapshot-internal-sync': withArguments('blockdev-snapshot-internal-sync', internalArguments),
   'blockdev-snapshot-delete-internal-sync': withArguments(

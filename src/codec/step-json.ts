@@ -43,6 +43,7 @@ const reported = exact({ image: text, format: text, location: text }, {})
 const wait = tagged('_tag', {
   QmpJob: exact({ _tag: oneOf('QmpJob'), job: text, status: oneOf('ready', 'pending', 'concluded') }, {}),
   LibvirtJob: exact({ _tag: oneOf('LibvirtJob'), disk: text, status: oneOf('ready', 'completed', 'canceled') }, {}),
+  LibvirtJobs: exact({ _tag: oneOf('LibvirtJobs'), disks: list(text), status: oneOf('completed') }, {}),
   ChainIs: exact({ _tag: oneOf('ChainIs'), disk: text, images: list(reported) }, {}),
   Daemon: exact({ _tag: oneOf('Daemon'), socket: text, status: oneOf('answers', 'gone') }, {}),
 } satisfies { readonly [T in Wait['_tag']]: t.Decoder<unknown, Wait & { readonly _tag: T }> })

@@ -26,6 +26,8 @@ export type Assumption =
   | { readonly _tag: 'StartsWith'; readonly image: string; readonly path: string; readonly from: number }
   /** The block device has room for this many bytes of virtual size, and for the metadata. */
   | { readonly _tag: 'DeviceHolds'; readonly image: string; readonly sizeBytes: number }
+  /** Where the file of the image goes, there is room for this many bytes and the metadata: else writes of the guest fail meanwhile. */
+  | { readonly _tag: 'RoomFor'; readonly image: string; readonly sizeBytes: number }
   /** The stored backing strings, read as QEMU reads them, lead to the files of the images that they name. */
   | { readonly _tag: 'HeadersLead'; readonly images: ReadonlyArray<string> }
   /** No kill between the rewrite of this header and the flush: libvirt cannot hold the job. The old backing string repairs it. */

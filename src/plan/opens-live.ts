@@ -34,9 +34,11 @@ const addOpens = (index: Index, { arguments: options }: BlockdevAdd): ReadonlyAr
   return [[ofNode(index, options.file), access]]
 }
 
-/** The image that gets a snapshot inside: it is written, which whoever reads past the locks does not notice. */
-const insideOf = (index: Index, action: TransactionAction): Images =>
-  action.type === 'blockdev-snapshot-internal-sync' ? ofNode(index, action.data.device) : []
+/** The image that gets a snapshot inside, which whoever reads past the locks does not notice, or a copy. */
+const writtenBy = (index: Index, action: TransactionAction): Images => {
+  if (action.type === 'blockdev-backup') return ofNode(index, action.data.target)
+  return action.type === 'blockdev-snapshot-internal-sync' ? ofNode(index, action.data.device) : []
+}
 
 /** What a monitor command has QEMU open, besides what the guest has open by itself. */
 export const qmpOpens = (index: Index, command: QmpCommand): ReadonlyArray<Open> => {
@@ -45,9 +47,10 @@ export const qmpOpens = (index: Index, command: QmpCommand): ReadonlyArray<Open>
     return [[committed(index, ofNode(index, base), ofNode(index, top ?? device)), 'write']]
   }
   if (command.execute === 'block-stream') return [[ofNode(index, command.arguments.device), 'write']]
-  if (command.execute === 'blockdev-mirror') return [[ofNode(index, command.arguments.target), 'write']]
+  if (command.execute === 'blockdev-mirror' || command.execute === 'blockdev-backup')
+    return [[ofNode(index, command.arguments.target), 'write']]
   if (command.execute === 'transaction')
-    return [[command.arguments.actions.flatMap((action) => insideOf(index, action)), 'write']]
+    return [[command.arguments.actions.flatMap((action) => writtenBy(index, action)), 'write']]
   if (command.execute === 'blockdev-snapshot-delete-internal-sync')
     return [[ofNode(index, command.arguments.device), 'write']]
   if (command.execute === 'snapshot-load' || command.execute === 'snapshot-delete')
@@ -67,6 +70,13 @@ export const starts = ({ call }: LibvirtCall): boolean =>
 export const ends = ({ call }: LibvirtCall): boolean =>
   call === 'virDomainDestroyFlags' || call === 'virDomainManagedSave' || call === 'virDomainSaveFlags'
 
+/** What makes images, or fills those that were made for it. */
+const makes: ReadonlySet<LibvirtCall['call']> = new Set([
+  'virDomainBlockCopy',
+  'virDomainSnapshotCreateXML',
+  'virDomainBackupBegin',
+])
+
 /** What a libvirt call has opened, besides what the guest has open by itself. */
 export const libvirtOpens = (index: Index, call: LibvirtCall): ReadonlyArray<Open> => {
   if (call.call === 'virDomainBlockCommit') {
@@ -76,6 +86,5 @@ export const libvirtOpens = (index: Index, call: LibvirtCall): ReadonlyArray<Ope
   if (call.call === 'virDomainBlockPull' || call.call === 'virDomainBlockRebase')
     return [[[activeImage(index.before)], 'write']]
   if (starts(call)) return chained(index, [activeImage(index.after)], 'write')
-  const makes = call.call === 'virDomainBlockCopy' || call.call === 'virDomainSnapshotCreateXML'
-  return makes ? [[created(index), 'write']] : []
+  return makes.has(call.call) ? [[created(index), 'write']] : []
 }

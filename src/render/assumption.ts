@@ -21,6 +21,8 @@ const texts: { readonly [T in keyof ByTag]: (assumption: ByTag[T]) => string } =
     `from step ${from} on (counted from 0), the guest is started with ${nameText(image)}, at ${JSON.stringify(path)}`,
   DeviceHolds: ({ image, sizeBytes }) =>
     `the device of ${nameText(image)} has room for ${sizeText(sizeBytes)} and metadata`,
+  RoomFor: ({ image, sizeBytes }) =>
+    `where ${nameText(image)} goes there is room for ${sizeText(sizeBytes)} and metadata; where it is full, writes of the guest fail`,
   HeadersLead: ({ images }) =>
     `the backing strings stored in these lead to the images that they stand for: ${names(images)}`,
   NoKillBeforeFlush: ({ image, oldHeader }) =>

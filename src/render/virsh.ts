@@ -49,6 +49,7 @@ const options: { readonly [F in LibvirtFlag]: ReadonlyArray<string> } = {
   VIR_DOMAIN_SAVE_BYPASS_CACHE: ['--bypass-cache'],
   VIR_DOMAIN_SAVE_RUNNING: ['--running'],
   VIR_DOMAIN_SAVE_PAUSED: ['--paused'],
+  VIR_DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL: ['--reuse-external'],
   VIR_DOMAIN_XML_INACTIVE: ['--inactive'],
   VIR_DOMAIN_AFFECT_CONFIG: ['--config'],
 }
@@ -122,6 +123,8 @@ const commands: { readonly [Name in keyof ByName]: (call: ByName[Name]) => Reado
     ...placed('--file', of.path),
     standardInput,
   ],
+  virDomainBackupBegin: ({ arguments: of }) => ['backup-begin', ...onDomain(of), standardInput],
+  virDomainAbortJob: ({ arguments: of }) => ['domjobabort', ...onDomain(of)],
   virDomainDefineXMLFlags: () => ['define', standardInput],
   virDomainGetXMLDesc: ({ arguments: of }) => ['dumpxml', ...onDomain(of)],
   virDomainUpdateDeviceFlags: ({ arguments: of }) => ['update-device', ...onDomain(of), standardInput],

@@ -61,6 +61,19 @@ export const withRange = (ranges: ReadonlyArray<Range>, more: Range): ReadonlyAr
   return [...before, { startBytes, endBytes }, ...after]
 }
 
+/** Sorted, disjoint ranges, cut at the ends of another one: what of them lies inside it, and what outside. */
+export const withoutRange = (
+  ranges: ReadonlyArray<Range>,
+  { startBytes, endBytes }: Range,
+): { readonly inside: ReadonlyArray<Range>; readonly outside: ReadonlyArray<Range> } => {
+  const within = (from: number, to: number): ReadonlyArray<Range> =>
+    ranges.flatMap((range) => {
+      const piece = { startBytes: Math.max(range.startBytes, from), endBytes: Math.min(range.endBytes, to) }
+      return piece.startBytes < piece.endBytes ? [piece] : []
+    })
+  return { inside: within(startBytes, endBytes), outside: [...within(0, startBytes), ...within(endBytes, Infinity)] }
+}
+
 /** Splits the first bytes off a list of ranges: at most `limitBytes` of its first one, or all of it without a limit. */
 export const takeRanges = (
   ranges: ReadonlyArray<Range>,

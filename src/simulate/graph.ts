@@ -4,6 +4,7 @@ import { emptyLayer } from '../content/layer.js'
 import type { Layer } from '../content/layer.js'
 import { product } from '../content/override.js'
 import { flush, liveLayer } from './cache.js'
+import type { Job } from './job.js'
 import { insert, lookup, without } from './table.js'
 import { withProcess } from './world.js'
 import type { SimNode, World } from './world.js'
@@ -74,12 +75,15 @@ export const addNode = (world: World, node: SimNode): World => {
   return opened(withProcess(world, { nodes }), node, 'open')
 }
 
+const needs = ({ held, work }: Job, name: string): boolean =>
+  held.has(name) || (work._tag === 'Backup' && work.source === name)
+
 const isLoose = (world: World, node: SimNode): boolean =>
   node.owner === 'implicit' &&
   node.kind === 'format' &&
   node.overlays.length === 0 &&
   world.qemu?.root !== node.name &&
-  !(world.qemu?.jobs.some((job) => job.status !== 'concluded' && job.held.has(node.name)) ?? false)
+  !(world.qemu?.jobs.some((job) => job.status !== 'concluded' && needs(job, node.name)) ?? false)
 
 const takeOut = (world: World, node: SimNode): World => {
   const closed = opened(flush(world, node.file), node, 'close')

@@ -5,6 +5,7 @@ import { liveLayer, writeThrough } from './cache.js'
 import type { Fault, Outcome } from './fault.js'
 import { withRange } from './cells.js'
 import { knownNode } from './graph.js'
+import { copiedBefore } from './job-backup.js'
 import { copyRanges } from './job-copy.js'
 import type { Job } from './job.js'
 import { withJob } from './qmp-start.js'
@@ -24,7 +25,7 @@ const isDrained = (world: World): boolean =>
   world.qemu?.jobs.some(({ work, status }) => work._tag === 'Mirror' && status === 'pending') ?? false
 
 /**
- * Lets the guest write a run: to its disk, and through every mirror to the copy.
+ * Lets the guest write a run: to its disk, and through every mirror to the copy. What a backup still needs is copied first.
  *
  * Faults: `GuestBlocked` where the guest does not run, is held up by a mirror that is pending, or writes beyond its disk.
  *
@@ -35,7 +36,8 @@ export const guestWrite = (world: World, run: Run): Outcome => {
   if (isDrained(world)) return blocked('a mirror is pending')
   const { file } = knownNode(world, world.qemu.root)
   if (run.endBytes > liveLayer(world, file).sizeBytes) return blocked('beyond the end of the disk')
-  let written = writeThrough(world, file, run)
-  for (const job of world.qemu.jobs) if (job.status !== 'concluded') written = noted(written, job, run)
+  const kept = world.qemu.jobs.reduce((at, job) => copiedBefore(at, job, run), world)
+  let written = writeThrough(kept, file, run)
+  for (const job of kept.qemu?.jobs ?? []) if (job.status !== 'concluded') written = noted(written, job, run)
   return E.right(written)
 }

@@ -149,6 +149,8 @@ export const finalize = (world: World, job: Job): Outcome => {
     }
     case 'Mirror':
       return E.right(concluded(finishMirror(ended, job.work), job.id))
+    // A backup flushes nothing: what it has copied is in the cache until the target is closed.
+    case 'Backup':
     case 'Create':
     case 'Snapshot':
       return E.right(concluded(ended, job.id))
@@ -172,6 +174,7 @@ export const abort = (world: World, job: Job, error: string): World => {
       return concluded(restored(ended, job.work.target, job.work.targetAccess), job.id)
     case 'Mirror':
       return concluded(restored(ended, job.work.target, job.work.targetAccess), job.id)
+    case 'Backup':
     case 'Create':
     case 'Snapshot':
       return concluded(ended, job.id)

@@ -1,6 +1,7 @@
 import * as E from 'fp-ts/lib/Either.js'
 
 import { flush } from './cache.js'
+import { copyBackup } from './job-backup.js'
 import { copyCommit, copyMirror, copyStream } from './job-copy.js'
 import type { Copied } from './job-copy.js'
 import { abort, finalize, killedFinalizing, readByGuest } from './job-finish.js'
@@ -47,6 +48,8 @@ const moved = (world: World, job: Job, limitBytes: number | undefined): Outcome 
       const copied = copyMirror(world, job.work, limitBytes)
       return copied._tag === 'Done' ? mirrorIdle(world, job, job.work) : went(world, job, copied)
     }
+    case 'Backup':
+      return went(world, job, copyBackup(world, job.work, limitBytes))
     case 'Create':
       return E.right(create(world, job, job.work))
     case 'Snapshot':
@@ -74,6 +77,7 @@ const isAboutToFinalize = (world: World, { status, work }: Job): boolean => {
     case 'Stream':
       return copyStream(world, work, undefined)._tag === 'Done'
     case 'Mirror':
+    case 'Backup':
     case 'Create':
     case 'Snapshot':
       return false

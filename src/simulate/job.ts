@@ -18,7 +18,7 @@ export interface Job {
 }
 
 /** What a job does. */
-export type Work = CommitWork | StreamWork | MirrorWork | CreateWork | SnapshotWork
+export type Work = CommitWork | StreamWork | MirrorWork | BackupWork | CreateWork | SnapshotWork
 
 /**
  * An intermediate commit: copies what lies above `base` up to `top` into `base`, from offset `atBytes` on, which is
@@ -67,6 +67,19 @@ export interface MirrorWork {
   readonly targetAccess: 'read-write' | 'read-only'
 }
 
+/**
+ * A backup: copies what `source` shows to `target`, and, before the guest writes to what has not been copied, that.
+ *
+ * `left` is what has not been copied, sorted and disjoint. `clusterBytes` is how much is copied at once before a write.
+ */
+export interface BackupWork {
+  readonly _tag: 'Backup'
+  readonly source: string
+  readonly target: string
+  readonly left: ReadonlyArray<Range>
+  readonly clusterBytes: number
+}
+
 /** Guest offsets in bytes, `startBytes` inclusive and `endBytes` exclusive. */
 export interface Range {
   readonly startBytes: number
@@ -102,7 +115,9 @@ export interface NewQcow2 {
 }
 
 /** What QEMU calls the type of a job. */
-export const typeOf = (work: Work): 'commit' | 'stream' | 'mirror' | 'create' | `snapshot-${SnapshotWork['verb']}` => {
+export const typeOf = (
+  work: Work,
+): 'commit' | 'stream' | 'mirror' | 'backup' | 'create' | `snapshot-${SnapshotWork['verb']}` => {
   switch (work._tag) {
     case 'Commit':
       return 'commit'
@@ -110,6 +125,8 @@ export const typeOf = (work: Work): 'commit' | 'stream' | 'mirror' | 'create' | 
       return 'stream'
     case 'Mirror':
       return work.commits ? 'commit' : 'mirror'
+    case 'Backup':
+      return 'backup'
     case 'Create':
       return 'create'
     case 'Snapshot':
@@ -117,9 +134,9 @@ export const typeOf = (work: Work): 'commit' | 'stream' | 'mirror' | 'create' | 
   }
 }
 
-/** True once a job no longer holds its nodes: a mirror lets go as it concludes, an intermediate commit only where it has failed. */
+/** True once a job no longer holds its nodes: a mirror or backup lets go as it concludes, an intermediate commit only where it has failed. */
 export const letsGo = ({ status, work, error }: Job): boolean => {
   if (status !== 'concluded') return false
-  if (work._tag === 'Snapshot') return true
+  if (work._tag === 'Snapshot' || work._tag === 'Backup') return true
   return work._tag === 'Mirror' || work._tag === 'Create' || (work._tag === 'Commit' && error !== undefined)
 }

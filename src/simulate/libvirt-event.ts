@@ -37,12 +37,16 @@ const tidyUp = (world: World, job: LibvirtJob): World => {
   return job.files === 'kept' ? mended : Array.from(paths).reduce(unlink, mended)
 }
 
-/** After a copy that was not pivoted to: the destination is closed and stays. */
+/** After a backup, or a copy that was not pivoted to: the destination is closed, which flushes it, and stays. */
 const letGo = (world: World, job: LibvirtJob): World =>
   job.copy === undefined ? world : closeNode(world, job.copy.node)
 
 const ended = (world: World, record: LibvirtJob, job: Job): World => {
   const free = withDomain(dismissed(world, job.id), { job: undefined })
+  if (record.kind === 'backup') {
+    const event = job.error === undefined ? 'completed' : job.error === 'Operation canceled' ? 'canceled' : 'failed'
+    return withDomain(letGo(free, record), { event })
+  }
   const kept = job.work._tag === 'Mirror' && job.work.end === 'keep'
   if (job.error === undefined && !kept) return withDomain(tidyUp(free, record), { event: 'completed' })
   const event = kept || job.error === 'Operation canceled' ? 'canceled' : 'failed'

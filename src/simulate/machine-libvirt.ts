@@ -6,6 +6,7 @@ import { nodeOf } from './graph.js'
 import { childOf } from './libvirt-xml.js'
 import { isBlockJobCall, performLibvirt, resume, suspend, updateDevice } from './libvirt.js'
 import type { BlockJobCall } from './libvirt.js'
+import { abortJob, backupBegin, backupLock, backupNoticed } from './machine-backup.js'
 import { freezeOrThaw } from './machine-agent.js'
 import { snapshotDelete } from './machine-delete.js'
 import type { Meanwhile } from './machine-delete.js'
@@ -75,6 +76,10 @@ const onDomain = (machine: MachineWorld, call: Exclude<MachineCall, SnapshotCall
       return freezeOrThaw(machine, true)
     case 'virDomainFSThaw':
       return freezeOrThaw(machine, false)
+    case 'virDomainBackupBegin':
+      return backupBegin(machine, call)
+    case 'virDomainAbortJob':
+      return abortJob(machine)
     case 'virDomainDestroyFlags':
       return destroyDomain(machine)
     case 'virDomainCreateWithFlags':
@@ -118,7 +123,9 @@ export const performMachineLibvirt = (
   const { domain } = call.arguments
   if (machine.domain?.name !== domain)
     return libvirtRefuses(`Domain not found: no domain with matching name '${domain}'`)
-  if (isBlockJobCall(call)) return onDisk(machine, call)
+  const lock = backupLock(machine, call)
+  if (lock !== undefined) return lock
+  if (isBlockJobCall(call)) return E.map(backupNoticed)(onDisk(machine, call))
   if (isSnapshotCall(call)) return onSnapshot(machine, call, meanwhile)
   return isSavedCall(call) ? onSaved(machine, call) : onDomain(machine, call)
 }

@@ -3,6 +3,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { Fault, Outcome } from './fault.js'
 import { withProcess } from './world.js'
 import type { World } from './world.js'
+import { withoutTarget } from './libvirt-backup.js'
 import { mapWorlds, withWorld } from './machine-world.js'
 import type { MachineWorld } from './machine-world.js'
 import { kill, quit } from './process.js'
@@ -11,9 +12,19 @@ import { startFromBoot } from './start.js'
 /** What a call makes of a machine. */
 export type MachineOutcome = E.Either<Fault<MachineWorld>, MachineWorld>
 
+/** A backup ends with its QEMU, and libvirt removes what it has made for it. */
+const withoutBackup = (machine: MachineWorld): MachineWorld => {
+  let left = machine
+  for (const [disk, target] of machine.backup ?? []) {
+    const world = left.worlds.get(disk)
+    if (world !== undefined) left = withWorld(left, disk, withoutTarget(world, target))
+  }
+  return { ...left, backup: undefined }
+}
+
 /** libvirt forgets a transient domain, and all that it has written down of its snapshots, when it ends. */
 const ended = (machine: MachineWorld): MachineWorld => {
-  const off = { ...machine, frozen: false, restoring: false }
+  const off = { ...withoutBackup(machine), frozen: false, restoring: false }
   if (machine.domain?.definition !== 'transient') return off
   const forgotten = mapWorlds(off, (world) => ({ ...world, domain: undefined }))
   return { ...forgotten, domain: undefined, snapshots: new Map(), current: undefined }
@@ -49,7 +60,10 @@ export const killMachine = (machine: MachineWorld): MachineWorld => ended(mapWor
 export const quitMachine = (machine: MachineWorld): MachineWorld => ended(mapWorlds(machine, quit))
 
 /** The same where libvirt has ended it only to start it again: also a transient domain is kept, with its snapshots. */
-export const stoppedMachine = (machine: MachineWorld): MachineWorld => ({ ...mapWorlds(machine, quit), frozen: false })
+export const stoppedMachine = (machine: MachineWorld): MachineWorld => ({
+  ...withoutBackup(mapWorlds(machine, quit)),
+  frozen: false,
+})
 
 /** What a fault of one disk is to the machine: where QEMU dies of it, it dies for all disks. */
 export const faultOfDisk = (machine: MachineWorld, disk: string, fault: Fault): Fault<MachineWorld> => {

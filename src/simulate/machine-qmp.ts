@@ -57,6 +57,7 @@ const namesIn = (command: Routed): Names => {
     case 'block-stream':
       return { ...noNames, nodes: given(command.arguments.device, command.arguments['base-node']) }
     case 'blockdev-mirror':
+    case 'blockdev-backup':
       return { ...noNames, nodes: given(command.arguments.device, command.arguments.target) }
     case 'blockdev-snapshot':
       return { ...noNames, nodes: [command.arguments.node, command.arguments.overlay] }
@@ -117,6 +118,8 @@ const routed = (machine: MachineWorld, command: Routed, hint: string | undefined
 
 const nodesOfAction = (action: TransactionAction): ReadonlyArray<string> => {
   switch (action.type) {
+    case 'blockdev-backup':
+      return [action.data.device, action.data.target]
     case 'blockdev-snapshot':
       return [action.data.node, action.data.overlay]
     case 'blockdev-snapshot-internal-sync':

@@ -5,14 +5,11 @@ import type { Wait } from '../call/wait.js'
 import type { Run } from '../content/run.js'
 import type { Fault } from './fault.js'
 import { guestWrite } from './guest.js'
-import { faultOfDisk, inWorld } from './machine-process.js'
+import { approachMachine } from './machine-approach.js'
+import { inWorld } from './machine-process.js'
 import type { MachineOutcome } from './machine-process.js'
-import { diskWhere, withWorld } from './machine-world.js'
 import type { MachineWorld } from './machine-world.js'
 import { performMachine } from './perform-machine.js'
-import { jobOf } from './qmp-check.js'
-import { approach } from './settle.js'
-import type { Approach } from './settle.js'
 import type { SimStep } from './trace.js'
 
 /**
@@ -141,28 +138,6 @@ const live = (recorder: Recorder, what: MachineMoment['what'], machine: MachineW
     recorder.moments.push({ step: recorder.step, what: 'write', machine: after, written })
   }
   return after
-}
-
-/** The disk whose world decides whether a wait is reached. */
-const diskOfWait = (machine: MachineWorld, wait: Wait, hint: string | undefined): string | undefined => {
-  if (wait._tag === 'Daemon') return diskWhere(machine, ({ qemu }) => qemu?.socket === wait.socket) ?? hint
-  if (wait._tag !== 'QmpJob') return wait.disk
-  return diskWhere(machine, (world) => jobOf(world, wait.job) !== undefined) ?? hint
-}
-
-/** Takes one step towards what a step waits for. */
-const approachMachine = (
-  machine: MachineWorld,
-  { call, until: wait, disk: hint }: MachineSimStep & { readonly until: Wait },
-  limitBytes: number | undefined,
-): E.Either<Fault<MachineWorld>, { readonly reached: boolean; readonly machine: MachineWorld }> => {
-  const disk = diskOfWait(machine, wait, hint) ?? machine.worlds.keys().next().value
-  const world = disk === undefined ? undefined : machine.worlds.get(disk)
-  if (disk === undefined || world === undefined)
-    return E.left({ _tag: 'WaitNeverReached', wait, desc: 'there is no such disk', world: machine })
-  const next: E.Either<Fault, Approach> = approach(world, wait, { call, limitBytes })
-  if (E.isLeft(next)) return E.left(faultOfDisk(machine, disk, next.left))
-  return E.right({ reached: next.right.reached, machine: withWorld(machine, disk, next.right.world) })
 }
 
 const waitFor = (

@@ -13,6 +13,8 @@ import type { Inside, WorldError } from './world-of.js'
 import { withProcess } from './world.js'
 import type { World } from './world.js'
 
+const undisturbed = { restoring: false, backup: undefined, frozen: false } as const
+
 /**
  * What a machine does not say of its world.
  *
@@ -185,8 +187,7 @@ export const machineWorldOf = (
     memory: 'booted',
     saved: savedOf(machine),
     clockSeconds: options.clockSeconds ?? 0,
-    restoring: false,
-    frozen: false,
+    ...undisturbed,
     agent: options.agent ?? 'answers',
   })
 }

@@ -1,3 +1,4 @@
+import type { BackupTarget } from './libvirt-backup.js'
 import type { Boot, Incident, Source, World } from './world.js'
 
 /**
@@ -12,6 +13,7 @@ import type { Boot, Incident, Source, World } from './world.js'
  * - `clockSeconds`: what the clock of the host reads, in seconds since 1970. It advances only when it is told to.
  * - `restoring`: whether loading a snapshot has failed, and QEMU's status is `restore-vm` until it is told to go on.
  * - `frozen`: whether the guest agent has frozen the guest's file systems.
+ * - `backup`: libvirt's backup that is under way, by disk.
  *
  * @since 0.2.0
  */
@@ -26,6 +28,7 @@ export interface MachineWorld {
   readonly clockSeconds: number
   readonly restoring: boolean
   readonly frozen: boolean
+  readonly backup: ReadonlyMap<string, BackupTarget> | undefined
   readonly agent: 'answers' | 'absent'
 }
 

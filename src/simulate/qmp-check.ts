@@ -57,7 +57,7 @@ const filterAbove = (world: World, name: string): Job | undefined =>
   world.qemu?.jobs.find((job) => {
     if (letsGo(job)) return false
     if (job.work._tag === 'Stream') return job.work.target === name && job.status !== 'concluded'
-    return job.work._tag === 'Mirror' && job.work.source === name
+    return (job.work._tag === 'Mirror' || job.work._tag === 'Backup') && job.work.source === name
   })
 
 const isCopiedTo = (world: World, name: string): boolean => {
@@ -88,12 +88,19 @@ export const objectionToClosing = (world: World, node: SimNode): Objection => {
   const blocked = objectionToChange(world, node)
   if (blocked !== undefined) return blocked
   if (node.owner === 'implicit') return `Node ${name} is not owned by the monitor`
-  return node.users.length > 0 ? `Block device ${name} is in use` : undefined
+  return node.users.length > 0 || filterAbove(world, name) !== undefined ? `Block device ${name} is in use` : undefined
 }
 
 /** True where nothing but a disk uses a node: neither an overlay, nor a filter, nor a job that still holds it. */
 export const isRootNode = (world: World, node: SimNode): boolean =>
-  node.overlays.length === 0 && node.filters.length === 0 && holderOf(world, node.name) === undefined
+  node.overlays.length === 0 &&
+  node.filters.length === 0 &&
+  holderOf(world, node.name) === undefined &&
+  !isBackedUp(world, node.name)
+
+/** True where a backup has laid its filter over a node; it holds the target alone. */
+export const isBackedUp = (world: World, name: string): boolean =>
+  world.qemu?.jobs.some((job) => job.work._tag === 'Backup' && job.work.source === name && !letsGo(job)) ?? false
 
 /** What speaks against opening a node for writing. */
 export const objectionToWriting = (world: World, node: SimNode): Objection => {

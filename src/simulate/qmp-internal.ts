@@ -7,7 +7,7 @@ import type { Outcome } from './fault.js'
 import { fileOf } from './files.js'
 import { nodeOf } from './graph.js'
 import { letsGo } from './job.js'
-import { noSuchNode } from './qmp-check.js'
+import { isBackedUp, noSuchNode } from './qmp-check.js'
 import { dropSaved, saveLayer } from './saved-layer.js'
 import type { SimNode, World } from './world.js'
 
@@ -28,7 +28,8 @@ const isRoot = (world: World, node: SimNode, given: string): boolean =>
   node.kind === 'format' &&
   node.overlays.length === 0 &&
   (node.filters.length === 0 || node.name !== given) &&
-  !isMirrored(world, node.name)
+  !isMirrored(world, node.name) &&
+  !isBackedUp(world, node.name)
 
 /** `blockdev-snapshot-internal-sync`: flushes one image, and saves inside it what it stores. The guest is not stopped. */
 export const snapshotInternal = (world: World, { device, name }: SnapshotInternal['arguments']): Outcome => {

@@ -7,6 +7,7 @@ import { qemuRefuses } from './fault.js'
 import type { Outcome } from './fault.js'
 import { fileOf, withFile } from './files.js'
 import { nodeOf, setBacking, setRoot, withNode } from './graph.js'
+import { blockdevBackup } from './qmp-backup.js'
 import { noSuchNode, objectionToBusy, objectionToChange } from './qmp-check.js'
 import type { Objection } from './qmp-check.js'
 import { snapshotInternal } from './qmp-internal.js'
@@ -63,6 +64,8 @@ const addBitmap = (world: World, data: BitmapAdd): Outcome => {
 
 const acted = (world: World, action: TransactionAction): Outcome => {
   switch (action.type) {
+    case 'blockdev-backup':
+      return blockdevBackup(world, action.data)
     case 'blockdev-snapshot':
       return blockdevSnapshot(world, action.data)
     case 'blockdev-snapshot-internal-sync':

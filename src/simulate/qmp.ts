@@ -7,6 +7,7 @@ import type { Outcome } from './fault.js'
 import { crash, readByGuest } from './job-finish.js'
 import { quit } from './process.js'
 import { blockCommit } from './qmp-block-commit.js'
+import { blockdevBackup } from './qmp-backup.js'
 import { blockStream } from './qmp-block-stream.js'
 import { blockdevAdd, blockdevCreate, blockdevDel } from './qmp-blockdev.js'
 import { snapshotDeleteInternal, snapshotInternal } from './qmp-internal.js'
@@ -31,14 +32,20 @@ const monitorNames = [
   ...(['stop', 'cont', 'quit', 'query-named-block-nodes', 'query-jobs', 'query-block', 'query-status'] as const),
 ] as const
 
+const startNames = ['block-commit', 'block-stream', 'blockdev-mirror', 'blockdev-backup'] as const
+
 type JobCommand = Named<(typeof jobNames)[number]>
 type MonitorCommand = Named<(typeof monitorNames)[number]>
-type BlockCommand = Exclude<QmpCommand, JobCommand | MonitorCommand>
+type StartCommand = Named<(typeof startNames)[number]>
+type BlockCommand = Exclude<QmpCommand, JobCommand | MonitorCommand | StartCommand>
 
 const isJobCommand = (command: QmpCommand): command is JobCommand => jobNames.some((name) => name === command.execute)
 
 const isMonitorCommand = (command: QmpCommand): command is MonitorCommand =>
   monitorNames.some((name) => name === command.execute)
+
+const isStartCommand = (command: QmpCommand): command is StartCommand =>
+  startNames.some((name) => name === command.execute)
 
 const performJob = (world: World, command: JobCommand): Outcome => {
   switch (command.execute) {
@@ -72,7 +79,7 @@ const performMonitor = (world: World, { execute }: MonitorCommand): Outcome => {
   }
 }
 
-const performBlock = (world: World, command: BlockCommand): Outcome => {
+const performStart = (world: World, command: StartCommand): Outcome => {
   switch (command.execute) {
     case 'block-commit':
       return blockCommit(world, command.arguments)
@@ -80,6 +87,13 @@ const performBlock = (world: World, command: BlockCommand): Outcome => {
       return blockStream(world, command.arguments)
     case 'blockdev-mirror':
       return blockdevMirror(world, command.arguments)
+    case 'blockdev-backup':
+      return blockdevBackup(world, command.arguments)
+  }
+}
+
+const performBlock = (world: World, command: BlockCommand): Outcome => {
+  switch (command.execute) {
     case 'blockdev-snapshot':
       return blockdevSnapshot(world, command.arguments)
     case 'blockdev-snapshot-internal-sync':
@@ -105,6 +119,7 @@ const performBlock = (world: World, command: BlockCommand): Outcome => {
 
 const dispatch = (world: World, command: QmpCommand): Outcome => {
   if (isJobCommand(command)) return performJob(world, command)
+  if (isStartCommand(command)) return performStart(world, command)
   return isMonitorCommand(command) ? performMonitor(world, command) : performBlock(world, command)
 }
 

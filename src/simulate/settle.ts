@@ -39,6 +39,12 @@ const libvirtJob = (world: World, wait: Wait & { readonly _tag: 'LibvirtJob' }):
   return { state: 'failed', desc: `event ${event}` }
 }
 
+/** Of several disks, this world has one. */
+const ofOwnDisk = (world: World, { disks, status }: Wait & { readonly _tag: 'LibvirtJobs' }): Standing =>
+  disks.includes(world.disk)
+    ? libvirtJob(world, { _tag: 'LibvirtJob', disk: world.disk, status })
+    : { state: 'reached', desc: 'another disk' }
+
 /** A storage daemon lists its nodes; of disks it has none. */
 const shownByDaemon = (world: World, call: Call | undefined, uppermost: string): ReadonlyArray<SeenImage> => {
   const lists = call?._tag === 'Qmp' && call.command.execute === 'query-named-block-nodes'
@@ -90,6 +96,8 @@ const standing = (world: World, wait: Wait, call: Call | undefined): Standing =>
       return qmpJob(world, wait)
     case 'LibvirtJob':
       return libvirtJob(world, wait)
+    case 'LibvirtJobs':
+      return ofOwnDisk(world, wait)
     case 'ChainIs':
       return chainIs(world, wait, call)
     case 'Daemon':
@@ -102,6 +110,7 @@ const moved = (world: World, wait: Wait, limitBytes: number | undefined): Outcom
     case 'QmpJob':
       return advance(world, wait.job, limitBytes)
     case 'LibvirtJob':
+    case 'LibvirtJobs':
       return advanceLibvirt(world, limitBytes)
     case 'ChainIs':
     case 'Daemon':

@@ -87,7 +87,7 @@ export interface Source {
 /** What libvirt remembers about the block job on the disk, to tidy up behind it. */
 export interface LibvirtJob {
   readonly id: string
-  readonly kind: 'pull' | 'commit' | 'active-commit' | 'copy'
+  readonly kind: 'pull' | 'commit' | 'active-commit' | 'copy' | 'backup'
   /** The live chain when the job began, uppermost first. */
   readonly chain: ReadonlyArray<Source>
   /** The format nodes to be dropped when the job has succeeded, uppermost first. */
@@ -98,7 +98,7 @@ export interface LibvirtJob {
   readonly copy: LibvirtCopy | undefined
 }
 
-/** The destination of a copy: its node, and whether its backing chain is opened at the pivot only, and what the definition gets. */
+/** The destination of a copy or backup: its node, and whether its backing chain is opened at the pivot only, and what the definition gets. */
 export interface LibvirtCopy {
   readonly node: string
   readonly to: Source

@@ -121,6 +121,7 @@ describe('assumptionText', () => {
     Closed: { _tag: 'Closed', images: ['img1'] },
     StartsWith: { _tag: 'StartsWith', image: 'img1', path: '/path', from: 3 },
     DeviceHolds: { _tag: 'DeviceHolds', image: 'img1', sizeBytes: 100 },
+    RoomFor: { _tag: 'RoomFor', image: 'img1', sizeBytes: 100 },
     HeadersLead: { _tag: 'HeadersLead', images: ['img1'] },
     NoKillBeforeFlush: { _tag: 'NoKillBeforeFlush', image: 'img1', oldHeader: '/old' },
     BitmapsStop: { _tag: 'BitmapsStop', image: 'img1', bitmaps: ['bit1'] },

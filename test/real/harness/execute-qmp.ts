@@ -86,6 +86,7 @@ export const qmpHost = (qmp: Qmp, device: string, version: QemuVersion): Host =>
       case 'ChainIs':
         return judgeChain(wait, chainOfQueryBlock(reply, device))
       case 'LibvirtJob':
+      case 'LibvirtJobs':
       case 'Daemon':
         throw new Error('there is neither libvirt nor a storage daemon here')
     }

@@ -94,6 +94,7 @@ export const storageDaemonHost = (version: QemuVersion, libvirt?: Libvirt): Daem
             typeof reply === 'string' ? chainOfInfo(reply) : chainOfNodes(reply, wait.images.at(-1)?.location ?? ''),
           )
         case 'LibvirtJob':
+        case 'LibvirtJobs':
           throw new Error('there are no jobs of libvirt here')
       }
     },

@@ -5,7 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { judgeLibvirtJob, virshCommand } from 'backing-chain'
+import { judgeLibvirtJob, judgeLibvirtJobs, virshCommand } from 'backing-chain'
 import type { LibvirtCall, Wait } from 'backing-chain'
 import { runOk } from '../lab/exec.js'
 import type { Libvirt } from '../lab/libvirtd.js'
@@ -74,6 +74,33 @@ const waitJob = async (
   }
 }
 
+const areGone = async ({ libvirt, domain }: VirshOptions, disks: ReadonlyArray<string>): Promise<boolean> => {
+  for (const disk of disks) if (!(await jobIsGone(libvirt, domain, disk))) return false
+  return true
+}
+
+/** The jobs of several disks, by the last event of each. */
+const waitJobs = async (
+  on: VirshOptions,
+  wait: Wait & { readonly _tag: 'LibvirtJobs' },
+  since: number,
+): Promise<Settled> => {
+  const { events, domain } = on
+  for (let goneAt: number | undefined; ; await delay(5)) {
+    const lines = events.lines.slice(since)
+    const seen = new Map<string, 0 | 1 | 2 | 3>()
+    for (const disk of wait.disks)
+      for (const line of lines) {
+        const status = statusIn(line, domain, disk)
+        if (status !== undefined) seen.set(disk, status)
+      }
+    const state = judgeLibvirtJobs(wait, seen)
+    if (state !== 'waiting') return { state, seen: lines.join('; ') }
+    if (goneAt === undefined && (await areGone(on, wait.disks))) goneAt = Date.now()
+    if (goneAt !== undefined && Date.now() - goneAt > 5_000) return { state: 'lost', seen: lines.join('; ') }
+  }
+}
+
 export interface VirshOptions {
   readonly libvirt: Libvirt
   readonly events: Events
@@ -121,6 +148,8 @@ export const virshHost = (on: VirshOptions): Host => ({
     switch (wait._tag) {
       case 'LibvirtJob':
         return waitJob(on, wait, since)
+      case 'LibvirtJobs':
+        return waitJobs(on, wait, since)
       case 'ChainIs':
         return judgeChain(wait, chainOfDisk(diskOf(String(reply), wait.disk)).images)
       case 'QmpJob':
