@@ -13,7 +13,8 @@ import { performMachine } from './perform-machine.js'
 import type { SimStep } from './trace.js'
 
 /**
- * A step on a machine. `disk`: the disk that it is about, where it is about one. With `failure` it may be refused, and the run goes on.
+ * A step on a machine. `disk`: the disk that it is about, where it is about one. With `failure` it may be refused, or what it waits for
+ * may fail, and the run goes on.
  *
  * @since 0.2.0
  */
@@ -177,7 +178,10 @@ const takeStep = (recorder: Recorder, machine: MachineWorld, step: MachineSimSte
   }
   const { until } = step
   const after = live(recorder, 'call', called.right)
-  return until === undefined ? E.right(after) : waitFor(recorder, after, { ...step, until })
+  if (until === undefined) return E.right(after)
+  const waited = waitFor(recorder, after, { ...step, until })
+  if (E.isRight(waited) || step.failure === undefined || waited.left._tag === 'Crash') return waited
+  return E.right(note(recorder, 'refused', leftBy(after, waited.left)).machine)
 }
 
 /**
@@ -233,8 +237,8 @@ export const runMachine = (
   const due = (options.finally ?? []).filter(({ from, before }) => from <= tried && (before === undefined || done < before))
   for (const [index, { step }] of due.entries()) {
     const next = takeStep({ moments, options, step: steps.length + index }, at, step)
-    if (E.isRight(next)) at = next.right
-    else if (ended === undefined) ended = { step: steps.length + index, fault: next.left }
+    at = E.isRight(next) ? next.right : leftBy(at, next.left)
+    if (E.isLeft(next) && ended === undefined) ended = { step: steps.length + index, fault: next.left }
   }
   return { moments, fault: ended }
 }

@@ -121,10 +121,12 @@ describe('through a monitor', () => {
       until?._tag,
       failure !== undefined,
     ])
-    const job = expect.stringMatching(/^backup-/) as unknown
+    const [job, create] = [/^backup-/, /^create-/].map((id) => expect.stringMatching(id) as unknown)
     expect(said).toStrictEqual([
       [6, { execute: 'job-cancel', arguments: { id: job } }, 'QmpJob', true],
       [6, { execute: 'job-dismiss', arguments: { id: job } }, undefined, true],
+      [0, { execute: 'job-dismiss', arguments: { id: create } }, undefined, true],
+      [3, { execute: 'job-dismiss', arguments: { id: create } }, undefined, true],
       [5, { execute: 'blockdev-del', arguments: { 'node-name': 'x-format' } }, undefined, true],
       [2, { execute: 'blockdev-del', arguments: { 'node-name': 'x-storage' } }, undefined, true],
     ])

@@ -1,3 +1,4 @@
+import type { Call } from '../../call/call.js'
 import type { TransactionAction } from '../../call/qmp.js'
 import type { Wait } from '../../call/wait.js'
 import type { Cleanup, Step } from '../../plan/plan.js'
@@ -44,35 +45,51 @@ export const qmpBackup = (disks: ReadonlyArray<PlacedDisk>): ReadonlyArray<Draft
 
 const ended = 'it has ended already, or never begun'
 
-const jobsBegun = ({ step: { call } }: Draft): ReadonlyArray<string> =>
-  call._tag === 'Qmp' && call.command.execute === 'transaction'
-    ? call.command.arguments.actions.flatMap((action) =>
-        action.type === 'blockdev-backup' ? [action.data['job-id']] : [],
-      )
+type Command = Extract<Call, { readonly _tag: 'Qmp' }>['command']
+
+const commandOf = ({ step: { call } }: Draft): Command | undefined => (call._tag === 'Qmp' ? call.command : undefined)
+
+/** What steps of drafts name, with the number of each step. */
+const named = (drafts: ReadonlyArray<Draft>, by: (command: Command) => ReadonlyArray<string>) =>
+  drafts.flatMap((draft, from) => {
+    const command = commandOf(draft)
+    return command === undefined ? [] : by(command).map((name) => ({ from, name }))
+  })
+
+const jobsBegun = (command: Command): ReadonlyArray<string> =>
+  command.execute === 'transaction'
+    ? command.arguments.actions.flatMap((action) => (action.type === 'blockdev-backup' ? [action.data['job-id']] : []))
     : []
+
+const jobMaking = (command: Command): ReadonlyArray<string> =>
+  command.execute === 'blockdev-create' ? [command.arguments['job-id']] : []
+
+const nodeAdded = (command: Command): ReadonlyArray<string> =>
+  command.execute === 'blockdev-add' ? [command.arguments['node-name']] : []
+
+const nodeClosed = (command: Command): ReadonlyArray<string> =>
+  command.execute === 'blockdev-del' ? [command.arguments['node-name']] : []
 
 const cancel = (job: string): Step =>
   qmp({ execute: 'job-cancel', arguments: { id: job } }, 'nobody waits for it any more', concluded(job))
-
-const nodeAdded = ({ step: { call } }: Draft): string | undefined =>
-  call._tag === 'Qmp' && call.command.execute === 'blockdev-add' ? call.command.arguments['node-name'] : undefined
 
 const close = (node: string): Step =>
   qmp({ execute: 'blockdev-del', arguments: { 'node-name': node } }, 'QEMU lets go of the new image')
 
 /**
- * What has to be done on every way out of the steps of a backup, which can stand among others: jobs that still run are cancelled, and
- * dismissed, and new images closed. None of it finds anything to do once the plan has come to its end.
+ * What has to be done on every way out of the steps of a backup, which can stand among others: jobs that still run are cancelled and
+ * dismissed, and nodes closed that the steps would have closed. None of it finds anything to do once they have come to their end.
  */
 export const cancelAlways = (drafts: ReadonlyArray<Draft>): ReadonlyArray<Cleanup> => {
-  const begun = drafts.flatMap((draft, from) => jobsBegun(draft).map((job) => ({ from, job })))
-  const added = drafts.flatMap((draft, from) => {
-    const node = nodeAdded(draft)
-    return node === undefined ? [] : [{ from, node }]
-  })
+  const begun = named(drafts, jobsBegun)
+  const closed = new Set(named(drafts, nodeClosed).map(({ name }) => name))
+  const added = named(drafts, nodeAdded).filter(({ name }) => closed.has(name))
   return [
-    ...begun.map(({ from, job }) => ({ from, step: { ...cancel(job), failure: ended } })),
-    ...begun.map(({ from, job }) => ({ from, step: { ...dismiss(job), failure: ended } })),
-    ...added.reverse().map(({ from, node }) => ({ from, step: { ...close(node), failure: 'it is closed already' } })),
+    ...begun.map(({ from, name }) => ({ from, step: { ...cancel(name), failure: ended } })),
+    ...[...begun, ...named(drafts, jobMaking)].map(({ from, name }) => ({
+      from,
+      step: { ...dismiss(name), failure: ended },
+    })),
+    ...added.reverse().map(({ from, name }) => ({ from, step: { ...close(name), failure: 'it is closed already' } })),
   ]
 }
