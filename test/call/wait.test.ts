@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
-import { judgeChain, judgeLibvirtJob, judgeQmpJob } from '../../src/index.js'
+import { judgeChain, judgeLibvirtJob, judgeLibvirtJobs, judgeQmpJob } from '../../src/index.js'
 
 describe('judgeQmpJob', () => {
   const wait = (status: 'ready' | 'pending' | 'concluded') => ({ _tag: 'QmpJob', job: 'j', status }) as const
@@ -36,6 +36,21 @@ describe('judgeLibvirtJob', () => {
     ['canceled', 0, 'failed'],
   ] as const)('a wait for %s, on event %d, is %s', (status, event, state) => {
     expect(judgeLibvirtJob({ _tag: 'LibvirtJob', disk: 'vda', status }, event)).toBe(state)
+  })
+})
+
+describe('judgeLibvirtJobs', () => {
+  const wait = { _tag: 'LibvirtJobs', disks: ['vda', 'vdb'], status: 'completed' } as const
+  it.each([
+    [{}, 'waiting'],
+    [{ vda: 0 }, 'waiting'],
+    [{ vda: 0, vdb: 0 }, 'reached'],
+    [{ vda: 0, vdb: 3 }, 'waiting'],
+    [{ vdb: 1 }, 'failed'],
+    [{ vda: 0, vdb: 2 }, 'failed'],
+    [{ vda: 0, vdz: 0 }, 'waiting'],
+  ] as const)('events %j are %s', (events, state) => {
+    expect(judgeLibvirtJobs(wait, new Map(Object.entries(events)))).toBe(state)
   })
 })
 

@@ -201,12 +201,14 @@ const commands: ReadonlyArray<QmpCommand> = [
     execute: 'blockdev-mirror',
     arguments: { ...job, target: 't', sync: 'top', replaces: 'r', 'copy-mode': 'background' },
   },
+  { execute: 'blockdev-backup', arguments: { ...job, target: 't', sync: 'full', 'auto-dismiss': false, speed: 1 } },
   { execute: 'blockdev-snapshot', arguments: { node: 'a', overlay: 'b' } },
   {
     execute: 'transaction',
     arguments: {
       actions: [
         { type: 'blockdev-snapshot', data: { node: 'a', overlay: 'b' } },
+        { type: 'blockdev-backup', data: { ...job, target: 't', sync: 'full' } },
         { type: 'block-dirty-bitmap-add', data: { node: 'a', name: 'b', granularity: 65536, persistent: true } },
       ],
     },
@@ -306,6 +308,12 @@ const functions: ReadonlyArray<LibvirtCall> = [
   { call: 'virDomainSaveFlags', arguments: { domain: 'guest', path: '/m' }, flags: ['VIR_DOMAIN_SAVE_RUNNING'] },
   { call: 'virDomainRestoreFlags', arguments: { domain: 'guest', path: '/m' }, flags: ['VIR_DOMAIN_SAVE_PAUSED'] },
   { call: 'virDomainSaveImageDefineXML', arguments: { domain: 'guest', path: '/m', xml }, flags: [] },
+  {
+    call: 'virDomainBackupBegin',
+    arguments: { domain: 'guest', xml },
+    flags: ['VIR_DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL'],
+  },
+  { call: 'virDomainAbortJob', arguments: { domain: 'guest' }, flags: [] },
   { call: 'virDomainSuspend', arguments: { domain: 'guest' }, flags: [] },
   { call: 'virDomainResume', arguments: { domain: 'guest' }, flags: [] },
   { call: 'virDomainGetXMLDesc', arguments: { domain: 'guest' }, flags: ['VIR_DOMAIN_XML_INACTIVE'] },
@@ -326,6 +334,7 @@ const calls: ReadonlyArray<Call> = [
 const waits: ReadonlyArray<Wait> = [
   { _tag: 'QmpJob', job: 'j', status: 'pending' },
   { _tag: 'LibvirtJob', disk: 'vda', status: 'ready' },
+  { _tag: 'LibvirtJobs', disks: ['vda', 'vdb'], status: 'completed' },
   { _tag: 'ChainIs', disk: 'vda', images: [{ image: 'a', format: 'qcow2', location: '/a' }] },
 ]
 
@@ -338,6 +347,7 @@ const assumes: ReadonlyArray<Assumption> = [
   { _tag: 'Closed', images: ['a'] },
   { _tag: 'StartsWith', image: 'a', path: '/a', from: 1 },
   { _tag: 'DeviceHolds', image: 'a', sizeBytes: 1 },
+  { _tag: 'RoomFor', image: 'a', sizeBytes: 1 },
   { _tag: 'HeadersLead', images: ['a'] },
   { _tag: 'NoKillBeforeFlush', image: 'a', oldHeader: '/b' },
   { _tag: 'BitmapsStop', image: 'a', bitmaps: ['b'] },

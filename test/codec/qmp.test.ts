@@ -54,6 +54,9 @@ describe.each(versions)('query-qmp-schema of QEMU %s', (version) => {
     expect(
       problems('transaction', { actions: [{ type: 'blockdev-snapshot', data: { node: 'a', overlay: 'b' } }] }),
     ).toEqual([])
+    const backup = { 'job-id': 'j', device: 'a', target: 't', sync: 'full', 'auto-dismiss': false }
+    expect(problems('blockdev-backup', backup)).toEqual([])
+    expect(problems('transaction', { actions: [{ type: 'blockdev-backup', data: backup }] })).toEqual([])
     expect(check({ 'exec-oob': 'migrate-pause', id: 7 })).toEqual([])
   })
 

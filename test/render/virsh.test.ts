@@ -29,6 +29,8 @@ const synopses = [
   'save <domain> <file> [--bypass-cache] [--parallel-channels <number>] [--image-format <string>] [--xml <string>] [--running] [--paused] [--verbose]',
   'restore <file> [--bypass-cache] [--parallel-channels <number>] [--xml <string>] [--running] [--paused] [--reset-nvram]',
   'save-image-define <file> <xml> [--running] [--paused]',
+  'backup-begin <domain> [<backupxml>] [--checkpointxml <string>] [--reuse-external]',
+  'domjobabort <domain> [--postcopy]',
   'define <file> [--validate]',
   'suspend <domain>',
   'resume <domain>',
@@ -211,6 +213,21 @@ const cases: ReadonlyArray<readonly [string, LibvirtCall, string?]> = [
     { call: 'virDomainSaveImageDefineXML', arguments: { domain: 'vm', path: '/m', xml }, flags: [] },
     xmlText(xml),
   ],
+  [
+    'backup-begin vm /dev/stdin --reuse-external',
+    {
+      call: 'virDomainBackupBegin',
+      arguments: { domain: 'vm', xml },
+      flags: ['VIR_DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL'],
+    },
+    xmlText(xml),
+  ],
+  [
+    'backup-begin vm /dev/stdin',
+    { call: 'virDomainBackupBegin', arguments: { domain: 'vm', xml }, flags: [] },
+    xmlText(xml),
+  ],
+  ['domjobabort vm', { call: 'virDomainAbortJob', arguments: { domain: 'vm' }, flags: [] }],
   ['define /dev/stdin', { call: 'virDomainDefineXMLFlags', arguments: { domain: 'vm', xml }, flags: [] }, xmlText(xml)],
   ['suspend vm', { call: 'virDomainSuspend', arguments: { domain: 'vm' }, flags: [] }],
   ['resume vm', { call: 'virDomainResume', arguments: { domain: 'vm' }, flags: [] }],
@@ -232,7 +249,7 @@ describe('virshCommand', () => {
     expect(virshCommand(call)).toEqual(stdin === undefined ? { argv } : { argv, stdin })
   })
 
-  it('covers every function', () => expect(new Set(cases.map(([, { call }]) => call)).size).toBe(24))
+  it('covers every function', () => expect(new Set(cases.map(([, { call }]) => call)).size).toBe(26))
 
   it('puts names with a leading dash where virsh takes them for names', () => {
     const { argv } = virshCommand({
