@@ -6,6 +6,8 @@ import { describe, expect, it } from 'vitest'
 import { capabilitiesOfVersions, checkMachinePlan, virshCommand } from '../../src/index.js'
 import type { Image, MachineHost, MachinePlan, MachineRefusal, NewImage } from '../../src/index.js'
 import type { BackupRequest } from '../../src/operation/backup-job.js'
+import { cancelAlways } from '../../src/operation/dialect/qmp-backup.js'
+import { exportByBackup } from '../../src/operation/export-backup.js'
 import { backupPlan } from './backup.js'
 import { builtFor, linesOf, pictures, throughLibvirt, throughQemuImg, throughQmp } from './expect-take.js'
 import { vm } from './machine.js'
@@ -130,6 +132,18 @@ describe('through a monitor', () => {
       [5, { execute: 'blockdev-del', arguments: { 'node-name': 'x-format' } }, undefined, true],
       [2, { execute: 'blockdev-del', arguments: { 'node-name': 'x-storage' } }, undefined, true],
     ])
+  })
+
+  it('leaves nodes of other steps alone that those leave open', () => {
+    const options = { driver: 'qcow2', 'node-name': 'o', file: 'o-storage' }
+    const other = { call: { _tag: 'Qmp', command: { execute: 'blockdev-add', arguments: options } }, why: '' } as const
+    const nodesIn = (drafts: Parameters<typeof cancelAlways>[0]) =>
+      linesOf({ steps: cancelAlways(drafts).map(({ step }) => ({ ...step, disk: undefined, points: new Map() })) })
+    const made = exportByBackup(builtFor(throughQmp, of).machine, one, throughQmp)
+    const drafts = E.isRight(made) ? made.right.drafts : []
+    expect(nodesIn([{ step: other }, ...drafts])).toStrictEqual(nodesIn(drafts))
+    expect(cancelAlways([{ step: other }, ...drafts])[0]?.from).toBe(7)
+    expect(nodesIn(drafts)).toHaveLength(6)
   })
 
   it('begins the jobs of all disks in one transaction', () => {
@@ -268,6 +282,15 @@ describe.each([
     ['a disk with a pull', both, job('pull'), 'JobActive'],
     ['the path of an image', to(['vdb', other('x')]), {}, 'PathTaken'],
     ['one path twice', to(['vda', at('x')], ['vdb', { ...at('y'), location: at('x').location }]), {}, 'PathTaken'],
+    [
+      'one path twice, spelled otherwise',
+      to(
+        ['vda', at('x', { location: { _tag: 'File', path: '/export/./x' } })],
+        ['vdb', { ...at('y'), location: at('x').location }],
+      ),
+      {},
+      'PathTaken',
+    ],
     ['a path that is reserved', { ...both, reserved: ['/export//y'] }, {}, 'PathTaken'],
     ['the name of an image', to(['vda', { ...at('z'), name: 'a' }]), {}, 'DiskRefused NameTaken'],
     ['a file that is there', to(['vda', at('x', { found: 'something' })]), {}, 'DiskRefused DestinationWrong'],

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest'
 import type { QmpCommand } from 'backing-chain'
 import { guestWrite, kill, perform, quit } from 'backing-chain/simulate'
 import type { SimStep, World } from 'backing-chain/simulate'
+import { lookup } from '../../src/simulate/table.js'
 import { after, at, clusterAt, dismiss, guest, host, img, node, own, qmp, refusalOf, right, seen } from './pretend.js'
 
 const picture = 'l0[1-3-] <- l1[-2--]^'
@@ -85,6 +86,23 @@ describe('the target of a backup', () => {
     const world = after(host('l0[1234]^'), [create('t', '-o', 'cluster_size=131072'), ...add('t')])
     const written = writes(after(world, [qmp(backupOf('l0', 't'))]), [0, 'x'], [3, 'y'])
     expect(own(quit(written), 't')).toBe('1234')
+  })
+
+  it('of a backing file that nothing else needs any more', () => {
+    const world = after(host(picture, { nodes: 'implicit' }), [create('t'), ...add('t')])
+    const base = world.qemu === undefined ? '' : (lookup(world.qemu.nodes, world.qemu.root)?.backing ?? '')
+    const to = { 'job-id': 'j', device: base, target: 't-format', sync: 'full', 'auto-dismiss': false } as const
+    const root = world.qemu?.root ?? ''
+    const pulled = after(world, [
+      qmp({ execute: 'blockdev-backup', arguments: to }),
+      qmp(
+        { execute: 'block-stream', arguments: { 'job-id': 'k', device: root, 'auto-dismiss': false } },
+        at('k', 'concluded'),
+      ),
+      qmp({ execute: 'job-dismiss', arguments: { id: 'k' } }),
+    ])
+    const done = after(pulled, [end, dismiss, del('t-format')])
+    expect([own(done, 't'), own(quit(done), 'l1')]).toStrictEqual(['1030', '123-'])
   })
 
   it('of a backing file too', () => {
