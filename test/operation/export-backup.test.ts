@@ -4,6 +4,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import { describe, expect, it } from 'vitest'
 
 import { capabilitiesOfVersions, checkMachinePlan, virshCommand } from '../../src/index.js'
+import { decodeMachinePlan, encodeMachinePlan } from '../../src/codec/index.js'
 import type { Image, MachineHost, MachinePlan, MachineRefusal, NewImage } from '../../src/index.js'
 import type { BackupRequest } from '../../src/operation/backup-job.js'
 import { cancelAlways } from '../../src/operation/dialect/qmp-backup.js'
@@ -11,6 +12,7 @@ import { exportByBackup } from '../../src/operation/export-backup.js'
 import { backupPlan } from './backup.js'
 import { builtFor, linesOf, pictures, throughLibvirt, throughQemuImg, throughQmp } from './expect-take.js'
 import { vm } from './machine.js'
+import { recordedQemus } from './schema.js'
 import type { Vm } from './machine.js'
 
 const of: Vm = {
@@ -35,8 +37,16 @@ const planned = (request: BackupRequest, host: MachineHost, machine?: Parameters
   const plan = asked(request, host, machine)
   if (E.isLeft(plan)) throw new Error(JSON.stringify(plan.left))
   expect(checkMachinePlan(plan.right)).toStrictEqual([])
+  expect(problemsOf(plan.right)).toStrictEqual([])
+  expect(decodeMachinePlan(JSON.stringify(encodeMachinePlan(plan.right)))).toStrictEqual(plan)
   return plan.right
 }
+
+/** What QEMU 7.2 and 10.0 would have against the commands of a plan, by their own schemas. */
+const problemsOf = ({ steps, finally: cleanups }: MachinePlan): ReadonlyArray<unknown> =>
+  [...steps, ...cleanups.map(({ step }) => step)].flatMap(({ call }) =>
+    call._tag === 'Qmp' ? recordedQemus.flatMap(({ problemsOfCommand }) => problemsOfCommand(call.command)) : [],
+  )
 
 const refused = (request: BackupRequest, host: MachineHost, machine?: Parameters<typeof asked>[2]): MachineRefusal => {
   const plan = asked(request, host, machine)
