@@ -1,5 +1,5 @@
+import type { Chain } from './chain.js'
 import type { ImageName } from './image.js'
-import type { Machine } from './machine.js'
 
 /**
  * A snapshot inside an image that nobody needs any more, and that is still to be deleted: the guest's QEMU had the image open when
@@ -24,8 +24,12 @@ export interface OwedDescription {
   readonly snapshot: string
 }
 
+interface Disks {
+  readonly disks: ReadonlyMap<string, Chain>
+}
+
 /** True where the snapshot is inside the image. */
-export const isInside = ({ disks }: Pick<Machine, 'disks'>, { disk, image, snapshot }: OwedDescription): boolean =>
+export const isInside = ({ disks }: Disks, { disk, image, snapshot }: OwedDescription): boolean =>
   disks
     .get(disk)
     ?.images.get(image)
@@ -46,5 +50,5 @@ export const isInside = ({ disks }: Pick<Machine, 'disks'>, { disk, image, snaps
  *
  * @since 0.2.0
  */
-export const owed = (machine: Machine): ReadonlyArray<OwedSnapshot> =>
+export const owed = (machine: Disks & { readonly owed: ReadonlyArray<OwedSnapshot> }): ReadonlyArray<OwedSnapshot> =>
   machine.owed.filter((one) => isInside(machine, one))

@@ -73,8 +73,8 @@ const optionGuard: ExportGuard = (machine, asked) => {
         : `what is inside is removed ${allowed.map((one) => JSON.stringify(one)).join(' or ')}, and not ${JSON.stringify(removal)}`,
     )
   if (way !== 'overlay' && request.overlays !== undefined) return notThisWay(asked, 'no overlays are made in this way')
-  const freezes = way === 'overlay' || way === 'inside'
-  return !freezes && (request.quiesce ?? 'no') !== 'no'
+  const still = way === 'saved' || way === 'copy'
+  return still && (request.quiesce ?? 'no') !== 'no'
     ? notThisWay(asked, 'nothing freezes the file systems of the guest in this way')
     : undefined
 }
@@ -103,6 +103,14 @@ const pathGuard: ExportGuard = (machine, { request }) => {
   return undefined
 }
 
+const agentGuard: ExportGuard = ({ state }, { request, host }) =>
+  state === 'running' && request.quiesce === 'require' && host.agent === 'absent'
+    ? refuseMachine({ _tag: 'AgentAbsent' }, [
+        { _tag: 'Quiesce', quiesce: 'prefer' },
+        { _tag: 'Quiesce', quiesce: 'no' },
+      ])
+    : undefined
+
 const guards: ReadonlyArray<ExportGuard> = [
   selectionGuard,
   (machine, { host }) => viaGuard(machine, host),
@@ -111,6 +119,7 @@ const guards: ReadonlyArray<ExportGuard> = [
   (_, { request, host }) => machineJobGuard(host, request.to.keys()),
   (machine, { host }) => savedGuard(machine, host),
   owedGuard,
+  agentGuard,
   pathGuard,
 ]
 

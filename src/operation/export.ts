@@ -13,6 +13,7 @@ import { changeChain } from './change-chain.js'
 import { copied } from './export-copy.js'
 import type { ExportAsked } from './export-copy.js'
 import { exportGuard, exportWay } from './export-guard.js'
+import { backedUp } from './export-live.js'
 import { pausing } from './export-saved.js'
 import type { ExportRequest, TakeDisk, TakeRequest } from './machine-request.js'
 import { owedRemoval } from './owed-removal.js'
@@ -39,6 +40,7 @@ const takeRequest = (machine: Machine, request: ExportRequest, mode: 'external' 
     metadata: 'none',
     reserved: [...(request.reserved ?? []), ...exported],
     ...(request.quiesce === undefined ? {} : { quiesce: request.quiesce }),
+    ...(request.accept === undefined ? {} : { accept: request.accept }),
   }
 }
 
@@ -110,6 +112,7 @@ const overlayStages = (asked: ExportAsked, machine: Machine): ReadonlyArray<Stag
               base: frozen(disk),
               end: 'pivot',
               leftovers: 'remove',
+              ...(request.accept === undefined ? {} : { accept: request.accept }),
             },
           },
           host,
@@ -128,7 +131,7 @@ const stagesOf = (machine: Machine, asked: ExportAsked): ReadonlyArray<Stage> =>
     case 'copy':
       return [presentCopied(asked)]
     case 'backup':
-      return []
+      return [backedUp(asked)]
     case 'overlay':
       return overlayStages(asked, machine)
     case 'inside': {
@@ -143,7 +146,7 @@ const stagesOf = (machine: Machine, asked: ExportAsked): ReadonlyArray<Stage> =>
 /** A guest whose memory is saved has not written everything to its disks. */
 const consistencyOf = ({ state, saved }: Machine, { quiesce = 'no' }: ExportRequest): MachinePlan['consistency'] => {
   if (state === 'shut-off') return managedIn(saved) === undefined ? 'clean' : 'crash'
-  if (quiesce === 'no') return 'crash'
+  if (quiesce === 'no' || state === 'paused') return 'crash'
   return quiesce === 'require' ? 'quiesced' : 'quiesced or crash'
 }
 
@@ -198,5 +201,9 @@ export const exportSnapshot = (
   if (refused !== undefined) return E.left(refused)
   const consistency = consistencyOf(machine, request)
   const begin = emptyPlan(machine, { operation: 'export', via: host.via, consistency })
-  return inSequence(begin, stagesOf(machine, asked))
+  const own = exportWay(machine, request).way === 'backup' && host.via === 'libvirt'
+  return pipe(
+    inSequence(begin, stagesOf(machine, asked)),
+    E.map((plan) => ({ ...plan, how: own ? 'libvirt' : 'by hand' })),
+  )
 }

@@ -176,7 +176,8 @@ export interface DropRequest {
  * - `temporary`: the name of what is inside, and of the overlays that are derived; `export`, where left out.
  * - `overlays`: the temporary overlays.
  * - `mostOwed`: how many deletions may be owed, this one included; 1, where left out.
- * - `quiesce`: as in a {@link TakeRequest}, where there is a snapshot to be taken of a guest that runs.
+ * - `quiesce`: as in a {@link TakeRequest}; not for `saved`.
+ * - `accept`: as in a {@link TakeRequest}, for whatever is made.
  *
  * @since 0.2.0
  */
@@ -188,6 +189,7 @@ export interface ExportRequest {
   readonly overlays?: ReadonlyMap<string, NewImage>
   readonly mostOwed?: number
   readonly quiesce?: 'require' | 'prefer' | 'no'
+  readonly accept?: ReadonlyArray<AcceptableTag>
   readonly reserved?: ReadonlyArray<string>
 }
 

@@ -50,7 +50,7 @@ const unfrozen = 'nothing was frozen, or the agent has gone: writes sleep until 
 
 /** A freeze just before the steps and a thaw just after them. */
 export const frozenAround = (
-  { freeze }: TakeJob,
+  { freeze }: Pick<TakeJob, 'freeze'>,
   steps: FreezeSteps,
   drafts: ReadonlyArray<Draft>,
 ): ReadonlyArray<Draft> => {
@@ -62,7 +62,7 @@ export const frozenAround = (
 
 /** The thaw on every way out, once the freeze was tried. */
 export const thawAlways = (
-  { freeze }: TakeJob,
+  { freeze }: Pick<TakeJob, 'freeze'>,
   steps: FreezeSteps,
   drafts: ReadonlyArray<Draft>,
 ): ReadonlyArray<Cleanup> => {

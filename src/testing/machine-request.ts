@@ -203,6 +203,7 @@ const exportWays: ReadonlyArray<Pick<ExportRequest, 'way' | 'removal'>> = [
   { way: 'saved' },
   { way: 'saved', removal: 'first pause' },
   { way: 'saved', removal: 'second pause' },
+  { way: 'backup' },
   {},
 ]
 

@@ -23,8 +23,7 @@ import {
 import type { MachineMoment, MachineTrace, MachineWorld, World } from '../simulate/index.js'
 import { withOpeners } from './outside.js'
 import type { Outside } from './outside.js'
-import { assertAside, assertOneMoment } from './machine-aside.js'
-import type { Reads } from './machine-aside.js'
+import { assertCopies } from './machine-aside.js'
 import type { MachineContents } from './machine.js'
 import { guestReads } from './machine-contents.js'
 import {
@@ -263,22 +262,6 @@ const assertFiles = (trial: Trial, machine: MachineWorld): void => {
   if (incidents.length > 0) trial.fail(`incidents: ${JSON.stringify(incidents)}`)
 }
 
-/** What the guest read at each moment. */
-const readsOf = ({ plan, contents, trace }: Trial): ReadonlyArray<Reads> => {
-  let now: Reads = new Map(
-    Array.from(plan.before.disks.keys(), (disk) => [
-      disk,
-      guestReads({ machine: plan.before, contents }, disk) ?? emptyLayer(0),
-    ]),
-  )
-  return trace.moments.map(({ written }) => {
-    if (written === undefined) return now
-    const { disk } = written
-    now = new Map(now).set(disk, writtenOver(now.get(disk) ?? emptyLayer(0), written))
-    return now
-  })
-}
-
 const assertEnd = (trial: Trial): void => {
   const { plan } = trial
   const machine = endOfMachine(trial.trace)
@@ -286,8 +269,7 @@ const assertEnd = (trial: Trial): void => {
   if (state !== plan.after.state) trial.fail(`the guest is ${state} and not ${plan.after.state}`)
   assertChains(trial, machine)
   assertFiles(trial, machine)
-  if (plan.operation === 'export') assertOneMoment(trial, machine, readsOf(trial))
-  else assertAside(trial, machine)
+  assertCopies(trial, machine)
   if (plan.via !== 'libvirt') return
   assertSame(trial, 'definitions', [definedLines(machine, plan.after), definitionLines(plan.after)])
   assertSame(trial, 'records', [listedRecords(machine), predictedRecords(plan.after)])
