@@ -17,7 +17,19 @@ const readInside = async ({ path, format, inside = '' }: Place): Promise<string>
   const folder = await mkdtemp(join(tmpdir(), 'bc-in-'))
   try {
     const raw = join(folder, 'raw')
-    await runOk(['qemu-img', 'convert', '-U', '-f', format, '-l', `snapshot.name=${inside}`, '-O', 'raw', path, raw])
+    await runOk([
+      'qemu-img',
+      'convert',
+      '-U',
+      '-f',
+      format,
+      '-l',
+      `snapshot.name=${inside.replaceAll(',', ',,')}`,
+      '-O',
+      'raw',
+      path,
+      raw,
+    ])
     return await readCells(raw, 'raw')
   } finally {
     await rm(folder, { recursive: true })

@@ -5,10 +5,12 @@ import { expect } from 'vitest'
 import type { Machine } from 'backing-chain'
 import { changeChain } from '../../../src/operation/change-chain.js'
 import { deleteSnapshots } from '../../../src/operation/delete.js'
+import { extractSnapshot } from '../../../src/operation/extract.js'
 import { forget } from '../../../src/operation/forget.js'
 import type {
   ChainRequest,
   DeleteRequest,
+  ExtractRequest,
   ForgetRequest,
   RenameImageRequest,
   RevertRequest,
@@ -32,6 +34,7 @@ export type Asked =
   | { readonly forget: ForgetRequest }
   | { readonly change: ChainRequest }
   | { readonly rename: RenameImageRequest }
+  | { readonly extract: ExtractRequest }
 
 /** Names of snapshots that a plan ends. */
 export const endedBy = ({ before, after }: MachinePlan): ReadonlyArray<string> =>
@@ -45,7 +48,7 @@ const takenDisks = (request: TakeRequest, machine: Machine): ReadonlyArray<strin
 
 const changeOf = (asked: Asked, plan: MachinePlan): ((of: Expected) => Expected) => {
   const ended = endedBy(plan)
-  if ('change' in asked || 'rename' in asked) {
+  if ('change' in asked || 'rename' in asked || 'extract' in asked) {
     expect(ended).toEqual([])
     return (of) => of
   }
@@ -63,6 +66,7 @@ const planOf = (asked: Asked, machine: Machine, { files }: Observed): E.Either<M
   if ('take' in asked) return take(machine, { reserved, ...asked.take }, machineHost)
   if ('delete' in asked) return deleteSnapshots(machine, asked.delete, machineHost)
   if ('forget' in asked) return forget(machine, asked.forget, machineHost)
+  if ('extract' in asked) return extractSnapshot(machine, asked.extract, machineHost)
   if ('rename' in asked) return renameImage(machine, asked.rename, machineHost)
   if ('change' in asked) return changeChain(machine, asked.change, machineHost)
   const seconds = Math.floor(Date.now() / 1000)

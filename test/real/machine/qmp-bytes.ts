@@ -77,7 +77,7 @@ export const convertedUnlocked = (version: QemuVersion, all: ReadonlyArray<Wante
     const folder = await mkdtemp(join(tmpdir(), 'bc-u-'))
     try {
       const raw = join(folder, 'raw')
-      const from = inside === undefined ? [] : ['-l', `snapshot.name=${inside}`]
+      const from = inside === undefined ? [] : ['-l', `snapshot.name=${inside.replaceAll(',', ',,')}`]
       await runOk([binary(version, 'qemu-img'), 'convert', ...from, '-O', 'raw', await unlockedName(path), raw])
       return await readCells(raw, 'raw')
     } finally {

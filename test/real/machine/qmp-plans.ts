@@ -6,6 +6,7 @@ import {
   changeChain,
   deleteSnapshots,
   exportSnapshot,
+  extractSnapshot,
   revert,
   settle,
   take,
@@ -14,6 +15,7 @@ import type {
   ChainRequest,
   DeleteRequest,
   ExportRequest,
+  ExtractRequest,
   Machine,
   MachineHost,
   MachinePlan,
@@ -34,8 +36,9 @@ export type Asked =
   | { readonly change: ChainRequest }
   | { readonly export: ExportRequest }
   | { readonly settle: SettleEvent }
+  | { readonly extract: ExtractRequest }
 
-/** What branches end in that no snapshot is tied to: by disk, the image and what it reads as. */
+/** What branches end in that no snapshot is tied to, and copies: by disk, the image and what it reads as. */
 export type Left = ReadonlyMap<string, ReadonlyMap<string, string>>
 
 /** What the test has noted down. */
@@ -61,6 +64,7 @@ export const planOf = (
   if ('revert' in asked) return revert(machine, { reserved, ...asked.revert }, host)
   if ('export' in asked) return exportSnapshot(machine, { reserved, ...asked.export }, host)
   if ('settle' in asked) return settle(machine, asked.settle, host)
+  if ('extract' in asked) return extractSnapshot(machine, { reserved, ...asked.extract }, host)
   return changeChain(machine, asked.change, host)
 }
 
@@ -74,7 +78,7 @@ const expectedAfter = (asked: Asked, of: Expected, { before, after }: MachinePla
   if ('take' in asked)
     return asked.take.metadata === 'none' ? of : afterTake(of, asked.take.name, takenDisks(asked.take, before))
   if ('delete' in asked) return without(of, asked.delete.snapshots)
-  if ('change' in asked || 'export' in asked || 'settle' in asked) return of
+  if ('change' in asked || 'extract' in asked || 'export' in asked || 'settle' in asked) return of
   const ended = Array.from(before.snapshots.keys()).filter((name) => !after.snapshots.has(name))
   return without(afterRevert(of, asked.revert.to), ended)
 }
@@ -95,6 +99,9 @@ const leftAfter = (asked: Asked, { expected, left }: Account, plan: MachinePlan)
     const abandoned =
       'revert' in asked && asked.revert.present !== 'discard' && active !== plan.after.disks.get(disk)?.active
     const known = new Map(left.get(disk))
+    const copy = 'extract' in asked ? asked.extract.to.get(disk) : undefined
+    if (copy !== undefined && 'extract' in asked)
+      known.set(copy.name, expected.snapshots.get(asked.extract.snapshot)?.get(disk) ?? '')
     if (abandoned && active !== undefined) known.set(active, expected.guest.get(disk) ?? '')
     const now = Array.from(known, ([image, cells]) => [movedTo(plan, disk, image), cells] as const)
     all.set(disk, new Map(goes(asked) ? now.filter(([image]) => images.has(image)) : now))
