@@ -95,3 +95,18 @@ it('compares the ways to export the present', async () => {
   expect(stdout).toContain('DisksFlushed, MemoryWritten, DataCopied, QemuStarted, MemoryRead')
   expect(stdout).toContain('the guest has rebooted, and its QEMU still has the images open')
 })
+
+it('copies a snapshot to images of their own', async () => {
+  const { stdout, stderr, code } = await runExample('extract-snapshot.ts')
+  expect([stderr, code]).toEqual(['', 0])
+  const converts = calls(stdout).filter((line) => line.includes(' convert '))
+  expect(converts.map((line) => line.replace(/[^ ]*-(vd\w-tuesday)/, '$1'))).toEqual([
+    'qemu-img convert -f qcow2 -O qcow2 /images/disk.monday vda-tuesday.qcow2',
+    'qemu-img convert -f qcow2 -O qcow2 /images/data.monday vdb-tuesday.qcow2',
+  ])
+})
+
+it('says which snapshots there are not to be copied', async () => {
+  const { stderr, code } = await runExample('extract-snapshot.ts', ['sunday'])
+  expect([code, stderr.includes('The machine has no snapshot sunday.')]).toEqual([1, true])
+})
