@@ -211,7 +211,21 @@ const assumes: ReadonlyArray<MachineAssumption> = [
 const thaw = { call: { _tag: 'Agent', command: { execute: 'guest-fsfreeze-thaw' } }, why: 'thaw' } as const
 
 const operations: ReadonlyArray<MachinePlan['operation']> = [
-  ...(['take', 'delete', 'revert', 'forget', 'redefine', 'commit', 'pull', 'save', 'restore', 'drop', 'export'] as const),
+  ...([
+    'take',
+    'delete',
+    'revert',
+    'forget',
+    'redefine',
+    'commit',
+    'pull',
+    'save',
+    'restore',
+    'drop',
+    'extract',
+    'export',
+    'settle',
+  ] as const),
 ]
 
 const grades: ReadonlyArray<Consistency | undefined> = [

@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest'
 import {
   capabilitiesOfVersions,
   checkMachinePlan,
+  contentsAfter,
   deleteSnapshots,
   explainMachine,
   extractSnapshot,
@@ -17,7 +18,16 @@ import {
   take,
   viewOf,
 } from '../../src/index.js'
-import type { Image, Machine, MachineHost, MachinePlan, MachineRefusal, NewImage, Opening } from '../../src/index.js'
+import type {
+  Image,
+  Layer,
+  Machine,
+  MachineHost,
+  MachinePlan,
+  MachineRefusal,
+  NewImage,
+  Opening,
+} from '../../src/index.js'
 import { decodeMachinePlan, encodeMachinePlan } from '../../src/codec/index.js'
 import {
   assertMachinePlanKeepsContent,
@@ -132,6 +142,19 @@ describe('a frozen image', () => {
     expect(shown(plan, { disks: built.contents, inside: new Map() })).toEqual({ c: 'aaaa', d: 'dddd' })
   })
 
+  it('is as large as the image that was frozen, whatever lies below', () => {
+    const built = vm({
+      disks: { vda: 'v[aa] <- v.1[-b--] <- v.2[-----c]^' },
+      snapshots: [
+        { name: 's1', vda: 'v' },
+        { name: 's2', parent: 's1', vda: 'v.1' },
+      ],
+    })
+    const plan = planned(extractSnapshot(built.machine, { snapshot: 's2', to: to(['vda', file('c')]) }, throughLibvirt))
+    expect(plan.after.disks.get('vda')?.images.get('c')?.sizeBytes).toBe(4 * 65536)
+    expect(shown(plan, { disks: built.contents, inside: new Map() })).toEqual({ c: 'ab00' })
+  })
+
   it('over an image that is there already', () => {
     const built = vm(outside)
     const there = file('c', { made: 'before', sizeBytes: 4 * 65536 })
@@ -239,6 +262,15 @@ describe('a snapshot inside', () => {
     const off = vm({ ...of, state: 'shut-off' })
     const plan = planned(extractSnapshot(off.machine, request, throughLibvirt))
     expect(shown(plan, { disks: off.contents, inside: insideOf('vda', 'v.1', { s1: '-c' }) })).toEqual({ c: 'ac' })
+  })
+
+  it.each([
+    ['xyzz', 'xy'],
+    ['x', 'xa'],
+  ])('is copied in the size that its image has today: %s', (then, now) => {
+    const built = vm({ disks: { vda: 'v[aa] <- v.1[b-]^' }, snapshots: [{ name: 's1', vda: 'inside v.1' }] })
+    const plan = planned(extractSnapshot(built.machine, { snapshot: 's1', to: to(['vda', file('c')]) }, throughLibvirt))
+    expect(shown(plan, { disks: built.contents, inside: insideOf('vda', 'v.1', { s1: then }) })).toEqual({ c: now })
   })
 
   it('of which nobody knows what it holds leaves what its copy holds unknown', () => {
@@ -398,6 +430,22 @@ describe('an extraction is refused', () => {
     })
   })
 
+  it('where libvirt has begun to delete it', () => {
+    const half: Vm = {
+      disks: { vda: 'v[aaaa] <- v.1[-b--] <- v.2[--c-]^' },
+      state: 'shut-off',
+      snapshots: [
+        { name: 's1', vda: 'v', record: { deletion: ['vda'] } },
+        { name: 's2', parent: 's1', vda: 'v.1' },
+      ],
+      current: 's2',
+    }
+    const copy = (snapshot: string) =>
+      extractSnapshot(vm(half).machine, { snapshot, to: to(['vda', file('c')]) }, throughLibvirt)
+    expect(refused(copy('s2'))).toMatchObject({ _tag: 'PointGone', snapshot: 's2', why: 'lost' })
+    planned(copy('s1'))
+  })
+
   it('but not for a job on another disk, and not for an old QEMU where nothing is inside', () => {
     planned(extractSnapshot(plain, full, { ...throughLibvirt, jobs: new Map([['vdb', [job]]]) }))
     planned(extractSnapshot(plain, full, { ...throughLibvirt, capabilities: capabilitiesOfVersions({}) }))
@@ -417,6 +465,20 @@ describe('an extraction is refused', () => {
     if (E.isLeft(waiting)) throw new Error(JSON.stringify(waiting.left))
     planned(extractSnapshot(waiting.right, full, throughLibvirt))
   })
+})
+
+it('what an image holds that is filled from what nobody knows is not known any more', () => {
+  const { machine: of, contents } = vm({ disks: { vda: 'v[aa] <- v.1[b-]^' } })
+  const after = of.disks.get('vda')
+  const before = contents.get('vda')
+  const [v, top] = Array.from(after?.images.values() ?? [], ({ name }) => name)
+  if (after === undefined || before === undefined || v === undefined || top === undefined) throw new Error('no chain')
+  const fill = { after, contents: [{ image: v, span: [v, top], sizeBytes: 2 * 65536, inside: 's1' }] }
+  const known = new Map([[String(top), new Map([['s1', layerOfPattern('-c')]])]])
+  const cells = (of: ReadonlyMap<string, Layer>): ReadonlyArray<string> =>
+    Array.from(of, ([name, layer]) => `${name} ${patternOfLayer(layer)}`)
+  expect(cells(contentsAfter(fill, before))).toEqual(['v.1 b-'])
+  expect(cells(contentsAfter(fill, before, known))).toEqual(['v ac', 'v.1 b-'])
 })
 
 describe('one disk', () => {

@@ -181,6 +181,12 @@ describe('beside a guest', () => {
     expect(refusalOf(over, [load('over')])).toContain('shared "write" lock')
   })
 
+  it('nor what -U reads of a snapshot over an image that is in flux', () => {
+    const of = world('base[11] <- top[2-]^ <- over[--]', { over: [['o1', '-4']] }, 'running')
+    expect(faultOf(of, [load('over', '-U', '-l', 'o1')])._tag).toBe('Unmodelled')
+    expect(copied(world('base[11] <- top[2-]^ <- over[--]', { over: [['o1', '-4']] }), 'over', '-l', 'o1')).toBe('24')
+  })
+
   it('a job changes what lies below, and with it what is read', () => {
     const of = world(chain, saved, 'running')
     const committed = after(of, commitMiddle({ device: 'top', top: 'mid', base: 'base', header: '/images/base' }))
