@@ -2,6 +2,7 @@ import type { Feature } from '../call/capability.js'
 import { activeImage } from '../model/chain-query.js'
 import type { GuestState } from '../model/guest.js'
 import { isSnapshotName } from '../model/snapshot.js'
+import type { MachineHost } from '../plan/machine-host.js'
 import { refuseMachine } from '../plan/machine-refusal.js'
 import type { MachineAlternative, MachineRefusal } from '../plan/machine-refusal.js'
 import { jobGuard } from './guard-host.js'
@@ -105,14 +106,20 @@ export const takeFeatures = (job: TakeJob): ReadonlyArray<Feature> => {
   ]
 }
 
+/** The disks of libvirt's backup: a snapshot of whatever disk would wait for its end, and give up. */
+const backedUp = ({ via, jobs = new Map() }: MachineHost): ReadonlyArray<string> =>
+  via === 'libvirt'
+    ? Array.from(jobs).flatMap(([disk, all]) => (all.some(({ kind }) => kind === 'backup') ? [disk] : []))
+    : []
+
 /**
- * libvirt minds any job on a disk that is not left out, and where memory is kept on any disk at all. QEMU saves nothing inside an image
+ * libvirt minds any job on a disk that is not left out, and where memory is kept, or the job is a backup, on any disk at all. QEMU saves nothing inside an image
  * that it copies from; beside a pull 7.2 dies of it.
  */
 const busyGuard: TakeGuard = (job) => {
   const { machine, host, memory } = job
-  const minded =
-    memory._tag === 'None' ? disksTaken(job, 'external', 'internal', 'manual') : Array.from(host.jobs?.keys() ?? [])
+  const own = disksTaken(job, 'external', 'internal', 'manual')
+  const minded = memory._tag === 'None' ? [...own, ...backedUp(host)] : Array.from(host.jobs?.keys() ?? [])
   for (const disk of minded) {
     const chain = machine.disks.get(disk)
     const found = host.jobs?.get(disk)?.find((running) => {

@@ -243,7 +243,7 @@ describe('the host', () => {
     )
   })
 
-  const busy = (host: MachineHost, kind: 'pull' | 'copy', images: ReadonlyArray<string>): MachineHost => ({
+  const busy = (host: MachineHost, kind: 'pull' | 'copy' | 'backup', images: ReadonlyArray<string>): MachineHost => ({
     ...host,
     jobs: new Map([['vdb', [{ id: 'j', kind, images }]]]),
   })
@@ -260,6 +260,7 @@ describe('the host', () => {
     const left = { name: 'm', disks: modes('external', 'no') }
     expect(taken(vm(two).machine, left, busy(throughLibvirt, 'copy', ['b.1'])).steps).toHaveLength(2)
     expect(refusal({ ...left, memory }, two, busy(throughLibvirt, 'copy', ['b.1']))._tag).toBe('JobActive')
+    expect(refusal(left, two, busy(throughLibvirt, 'backup', ['b.1']))._tag).toBe('JobActive')
   })
 
   it('QEMU minds a job that has the root of a disk, or works on what is active', () => {
