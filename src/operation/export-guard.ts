@@ -73,7 +73,10 @@ const optionGuard: ExportGuard = (machine, asked) => {
         : `what is inside is removed ${allowed.map((one) => JSON.stringify(one)).join(' or ')}, and not ${JSON.stringify(removal)}`,
     )
   if (way !== 'overlay' && request.overlays !== undefined) return notThisWay(asked, 'no overlays are made in this way')
+  const own = way === 'backup' && asked.host.via === 'libvirt'
   const still = way === 'saved' || way === 'copy'
+  if (own && (request.quiesce ?? 'no') !== 'no')
+    return notThisWay(asked, 'the file systems would stay frozen until libvirt has copied everything')
   return still && (request.quiesce ?? 'no') !== 'no'
     ? notThisWay(asked, 'nothing freezes the file systems of the guest in this way')
     : undefined

@@ -242,6 +242,34 @@ describe('under a temporary overlay', () => {
   })
 })
 
+describe('by backup jobs, which is what happens where nobody chooses', () => {
+  it('freezes the file systems for the moment in which they begin', () => {
+    const plan = exported(alone, { ...vda, quiesce: 'require' }, throughQmp)
+    const begins = plan.steps.findIndex(({ call }) => call._tag === 'Qmp' && call.command.execute === 'transaction')
+    const agent = (index: number) => {
+      const call = plan.steps[index]?.call
+      return call?._tag === 'Agent' ? call.command.execute : undefined
+    }
+    expect([agent(begins - 1), agent(begins + 1)]).toEqual(['guest-fsfreeze-freeze', 'guest-fsfreeze-thaw'])
+    expect(plan.finally[0]?.step.call).toEqual({ _tag: 'Agent', command: { execute: 'guest-fsfreeze-thaw' } })
+    expect(plan.consistency).toBe('quiesced')
+    expect(pausesOf(plan).map(({ stands }) => stands)).toEqual(['file systems', 'guest'])
+  })
+
+  it('freezes nothing of a guest that is paused', () => {
+    const paused = vm({ ...one, records: 'none', nodes: 'monitor', state: 'paused' }).machine
+    const plan = exported(paused, { ...vda, quiesce: 'prefer' }, throughQmp)
+    expect(plan.steps.some(({ call }) => call._tag === 'Agent')).toBe(false)
+    expect([plan.consistency, pausesOf(plan)]).toEqual(['crash', []])
+  })
+
+  it('through libvirt too', () => {
+    const plan = exported(managed, both, throughLibvirt)
+    expect(calls(plan).join(' ')).toContain('virsh backup-begin vm')
+    expect([plan.how, grows(plan)]).toEqual(['libvirt', [['RequestsDrained']]])
+  })
+})
+
 describe('what speaks against an export', () => {
   const cases: ReadonlyArray<readonly [string, Machine, ExportRequest, MachineHost, object]> = [
     ['nothing to export', alone, { to: new Map() }, throughQmp, { _tag: 'NothingSelected' }],
@@ -275,6 +303,20 @@ describe('what speaks against an export', () => {
       { ...vda, way: 'saved', quiesce: 'require' },
       throughLibvirt,
       { _tag: 'NotThisWay' },
+    ],
+    [
+      'a freeze that would last as long as the copies',
+      managed,
+      { ...vda, way: 'backup', quiesce: 'prefer' },
+      throughLibvirt,
+      { _tag: 'NotThisWay' },
+    ],
+    [
+      'an agent that is not there',
+      alone,
+      { ...vda, quiesce: 'require' },
+      { ...throughQmp, agent: 'absent' },
+      { _tag: 'AgentAbsent' },
     ],
     ['a way for a guest that runs', off, { ...vda, way: 'overlay' }, throughQemuImg, { _tag: 'GuestStateWrong' }],
     ['qemu-img for a guest that runs', alone, vda, throughQemuImg, { _tag: 'GuestStateWrong' }],
