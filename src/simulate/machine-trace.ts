@@ -234,7 +234,9 @@ export const runMachine = (
     }
   }
   const done = ended === undefined ? tried : tried - 1
-  const due = (options.finally ?? []).filter(({ from, before }) => from <= tried && (before === undefined || done < before))
+  const due = (options.finally ?? []).filter(
+    ({ from, before }) => from <= tried && (before === undefined || done < before),
+  )
   for (const [index, { step }] of due.entries()) {
     const next = takeStep({ moments, options, step: steps.length + index }, at, step)
     at = E.isRight(next) ? next.right : leftBy(at, next.left)

@@ -215,7 +215,7 @@ const begun = async (
 const filesIn = async ({ folder }: Large): Promise<ReadonlyArray<string>> => (await readdir(folder)).sort()
 
 const until = async (reached: () => Promise<boolean>): Promise<void> => {
-  for (const deadline = Date.now() + 20_000; !(await reached()); await delay(50))
+  for (const deadline = Date.now() + 60_000; !(await reached()); await delay(50))
     if (Date.now() > deadline) throw new Error('it never comes')
 }
 
