@@ -37,6 +37,8 @@ const perform = async ({ call }: Step): Promise<string> => {
     case 'Qmp':
     case 'StorageDaemon':
     case 'Agent':
+    case 'Host':
+    case 'HandOver':
       throw new Error('a plan for a guest that is shut off has no one to talk to')
   }
 }

@@ -83,6 +83,9 @@ export type { ObservedImage, Observation } from './model/diff-observation.js'
 export type { Finding } from './model/diff-finding.js'
 export type { DeclaredRow, Records } from './model/diff-row.js'
 export { diff } from './model/diff.js'
+export { keepingOf, levelTraits } from './model/storage-level.js'
+export type { Keeping, LevelBelow, LevelKind, LevelTraits, StorageLevel } from './model/storage-level.js'
+export type { StorageCopy } from './model/storage-copy.js'
 export type { PinnedImage, SavedPlace, SavedState } from './model/saved-state.js'
 export { pinnedBy } from './model/saved-pin.js'
 export { pointMap } from './model/point-map.js'
@@ -97,6 +100,7 @@ export { flagBits } from './call/libvirt.js'
 export type { LibvirtCall, LibvirtFlag } from './call/libvirt.js'
 export type { QemuImgCall } from './call/qemu-img.js'
 export type { FileCall } from './call/files.js'
+export type { HandOverCall, HostCall, HostProgram } from './call/host.js'
 export type { StorageDaemonCall } from './call/storage-daemon.js'
 export { judgeChain, judgeDaemon, judgeLibvirtJob, judgeLibvirtJobs, judgeQmpJob } from './call/wait.js'
 export type { ReportedDaemon, ReportedImage, ReportedJob, Wait, WaitState } from './call/wait.js'
@@ -131,7 +135,16 @@ export { checkMachinePlan } from './plan/check-machine.js'
 export type { MachinePlanProblem } from './plan/check-machine.js'
 export type { MachineHost } from './plan/machine-host.js'
 export type { PinChange, PinConflict } from './plan/pin-conflict.js'
-export type { LibvirtRefusal, LibvirtRule, Loss, MachineAlternative, MachineRefusal } from './plan/machine-refusal.js'
+export type { LevelObjection, PassedOver } from './plan/passed-over.js'
+export type { LevelPlan } from './plan/level-plan.js'
+export type {
+  LibvirtRefusal,
+  LibvirtRule,
+  Loss,
+  MachineAlternative,
+  MachineRefusal,
+  CopyProblem,
+} from './plan/machine-refusal.js'
 export type { PlanProblem } from './plan/check.js'
 export { contentsAfter, viewOf } from './plan/contents.js'
 export type { Contents, Inside } from './plan/contents.js'
@@ -171,6 +184,8 @@ export type {
   TakeRequest,
 } from './operation/machine-request.js'
 export { take } from './operation/take.js'
+export type { DeleteCopiesRequest, LevelRequest, RevertToCopiesRequest } from './operation/level-request.js'
+export { snapshotAtLevel } from './operation/snapshot-at-level.js'
 export { deleteSnapshots } from './operation/delete.js'
 export { revert } from './operation/revert.js'
 export { forget, redefine } from './operation/forget.js'

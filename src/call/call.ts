@@ -1,5 +1,6 @@
 import type { AgentCommand } from './agent.js'
 import type { FileCall } from './files.js'
+import type { HandOverCall, HostCall } from './host.js'
 import type { LibvirtCall } from './libvirt.js'
 import type { QemuImgCall } from './qemu-img.js'
 import type { QmpCommand } from './qmp.js'
@@ -19,3 +20,5 @@ export type Call =
   | ({ readonly _tag: 'StorageDaemon' } & StorageDaemonCall)
   | ({ readonly _tag: 'Files' } & FileCall)
   | { readonly _tag: 'Agent'; readonly command: AgentCommand }
+  | ({ readonly _tag: 'Host' } & HostCall)
+  | ({ readonly _tag: 'HandOver' } & HandOverCall)

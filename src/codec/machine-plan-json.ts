@@ -51,6 +51,10 @@ const machineAssumption = tagged('_tag', {
   SameDevices: exact({ _tag: oneOf('SameDevices'), snapshot: text }, {}),
   SizesAsTaken: exact({ _tag: oneOf('SizesAsTaken'), snapshot: text, disks: list(text) }, {}),
   RecordsEnd: exact({ _tag: oneOf('RecordsEnd'), domain: text }, {}),
+  StoredOn: exact({ _tag: oneOf('StoredOn'), disk: text, path: text, on: text }, {}),
+  CopyHolds: exact({ _tag: oneOf('CopyHolds'), disk: text, volume: text, sizeBytes: size }, {}),
+  CopyReads: exact({ _tag: oneOf('CopyReads'), disk: text, path: text, images: list(text) }, {}),
+  NothingElseIn: exact({ _tag: oneOf('NothingElseIn'), path: text }, {}),
 } satisfies { readonly [T in MachineAssumption['_tag']]: t.Decoder<unknown, MachineAssumption & { readonly _tag: T }> })
 
 const planWire = exact(

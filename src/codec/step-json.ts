@@ -1,6 +1,8 @@
 import type * as t from 'io-ts'
 
 import type { Call } from '../call/call.js'
+import { hostPrograms } from '../call/host.js'
+import type { HostCall } from '../call/host.js'
 import type { Wait } from '../call/wait.js'
 import { libvirtCall } from './libvirt-json.js'
 import { qmpCommand } from './qmp-json.js'
@@ -20,6 +22,13 @@ const daemonArgv = shape(
   (value): value is DaemonArgv => list(text).is(value) && value[0] === 'qemu-storage-daemon',
 )
 
+type HostArgv = HostCall['argv']
+
+const hostArgv = shape(
+  `an array of strings, the first one of ${hostPrograms.join(', ')}`,
+  (value): value is HostArgv => list(text).is(value) && hostPrograms.some((program) => program === value[0]),
+)
+
 const files = tagged('operation', {
   remove: exact({ _tag: oneOf('Files'), operation: oneOf('remove'), path: text }, {}),
   rename: exact({ _tag: oneOf('Files'), operation: oneOf('rename'), path: text, to: text }, {}),
@@ -34,6 +43,18 @@ const call = tagged('_tag', {
   Files: files,
   Agent: exact(
     { _tag: oneOf('Agent'), command: exact({ execute: oneOf('guest-fsfreeze-freeze', 'guest-fsfreeze-thaw') }, {}) },
+    {},
+  ),
+  Host: exact({ _tag: oneOf('Host'), argv: hostArgv }, {}),
+  HandOver: exact(
+    {
+      _tag: oneOf('HandOver'),
+      level: text,
+      task: oneOf('take', 'delete', 'revert'),
+      disk: text,
+      snapshot: text,
+      path: text,
+    },
     {},
   ),
 } satisfies { readonly [T in Call['_tag']]: t.Decoder<unknown, Call & { readonly _tag: T }> })

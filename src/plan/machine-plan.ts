@@ -77,6 +77,14 @@ export type MachineAssumption =
   | { readonly _tag: 'SizesAsTaken'; readonly snapshot: string; readonly disks: ReadonlyArray<string> }
   /** The domain is transient: when it stops, libvirt drops every record of its snapshots, and the files stay. */
   | { readonly _tag: 'RecordsEnd'; readonly domain: string }
+  /** What is at this path is on that volume, or in that subvolume, which can be snapshotted. */
+  | { readonly _tag: 'StoredOn'; readonly disk: string; readonly path: string; readonly on: string }
+  /** No more than so many bytes are written before the snapshot of this volume is done with: then it is lost. */
+  | { readonly _tag: 'CopyHolds'; readonly disk: string; readonly volume: string; readonly sizeBytes: number }
+  /** These images stay as they are: a copy reads them. */
+  | { readonly _tag: 'CopyReads'; readonly disk: string; readonly path: string; readonly images: ReadonlyArray<string> }
+  /** There is nothing in this folder besides the images of the machine: it goes back as a whole. */
+  | { readonly _tag: 'NothingElseIn'; readonly path: string }
 
 /**
  * What an operation on a machine does: chains and snapshots together, before and after, and the calls in between.

@@ -5,6 +5,7 @@ import type { GuestState } from '../model/guest.js'
 import type { OwedSnapshot } from '../model/owed.js'
 import type { SavedPlace } from '../model/saved-state.js'
 import type { Hypervisor } from './hypervisor.js'
+import type { PassedOver } from './passed-over.js'
 import type { PinConflict } from './pin-conflict.js'
 import type { AcceptableTag, Refusal } from './refusal.js'
 
@@ -63,6 +64,16 @@ export type MachineAlternative =
   | { readonly _tag: 'Via'; readonly via: Hypervisor['via']; readonly guest: ReadonlyArray<GuestState> }
   | { readonly _tag: 'Accept'; readonly tag: AcceptableTag }
   | { readonly _tag: 'Settle'; readonly event: 'now' | 'stopped' }
+
+/**
+ * Why a disk cannot go back to what a level has of it.
+ *
+ * - `another active image`: the guest has gone on in another image since. `images since`: there are images where the copy's would be put
+ *   back, which it does not have. `overlays`: other images read the active one. `left out`: nothing of this disk was given.
+ *
+ * @since 0.2.0
+ */
+export type CopyProblem = 'another active image' | 'images since' | 'overlays' | 'left out'
 
 type MachineFacts =
   | { readonly _tag: 'SnapshotNotFound'; readonly snapshot: string }
@@ -130,6 +141,10 @@ type MachineFacts =
       readonly event: 'rebooted' | 'migrated'
     }
   | { readonly _tag: 'RecordMissing'; readonly snapshot: string; readonly why: string }
+  /** No level that a disk has can hold what is asked of it; every one with the reason. */
+  | { readonly _tag: 'NoLevelFits'; readonly disk: string; readonly passed: ReadonlyArray<PassedOver<MachineRefusal>> }
+  /** What a level has of a disk is not what the disk could go back to. */
+  | { readonly _tag: 'CopyUnfit'; readonly snapshot: string; readonly disk: string; readonly why: CopyProblem }
 
 /**
  * Why there is no plan for a machine: a tag, the facts, and the other ways that there are.

@@ -31,7 +31,12 @@ const daemonOpens =
     return [[at(index, options.filename), above?.['read-only'] === true ? 'read' : 'write']]
   }
 
-/** A file that goes, or changes its name, is nobody's to read any more. */
+/**
+
+/**
+ * A file that goes, or changes its name, is nobody's to read any more. Programs of the host know no locks, and keep nobody out: what they
+ * may do follows from the state of the guest, which the operations that call them look at.
+ */
 const openedBy = (index: Index, call: Call): ReadonlyArray<Open> => {
   switch (call._tag) {
     case 'QemuImg': {
@@ -49,6 +54,8 @@ const openedBy = (index: Index, call: Call): ReadonlyArray<Open> => {
     case 'Files':
       return [[at(index, call.path), 'write']]
     case 'Agent':
+    case 'Host':
+    case 'HandOver':
       return []
   }
 }

@@ -6,6 +6,7 @@ import { nameText } from '../model/print-picture.js'
 import type { Consistency, MachineAssumption, MachinePlan } from '../plan/machine-plan.js'
 import { names, viaText } from './alternative.js'
 import { assumptionText } from './assumption.js'
+import { sizeText } from './size.js'
 
 const operations: { readonly [O in MachinePlan['operation']]: string } = {
   take: 'A snapshot',
@@ -49,6 +50,12 @@ const assumptions: { readonly [T in keyof ByTag]: (assumption: ByTag[T]) => stri
     `the size of ${names(disks)} is the one of when ${nameText(snapshot)} was taken, which what is inside has`,
   RecordsEnd: ({ domain }) =>
     `${nameText(domain)} is transient: when it stops, libvirt drops its records of snapshots, and the files stay`,
+  StoredOn: ({ disk, path, on }) => `on ${nameText(disk)}, what is at ${JSON.stringify(path)} is stored on ${on}`,
+  CopyHolds: ({ disk, volume, sizeBytes }) =>
+    `on ${nameText(disk)}, no more than ${sizeText(sizeBytes)} are written while the snapshot ${volume} is needed, which is lost then`,
+  CopyReads: ({ disk, path, images }) =>
+    `on ${nameText(disk)}, these stay as they are while the copy ${JSON.stringify(path)} is needed, which reads them: ${names(images)}`,
+  NothingElseIn: ({ path }) => `there is nothing in ${JSON.stringify(path)} besides the images of this machine`,
   DiskGone: ({ snapshot, disks }) =>
     `the machine no longer has ${names(disks)} of ${nameText(snapshot)}, and nobody needs what it held there`,
 }

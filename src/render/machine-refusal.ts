@@ -2,8 +2,10 @@ import { nameText } from '../model/print-picture.js'
 import type { OwedSnapshot } from '../model/owed.js'
 import type { SavedPlace } from '../model/saved-state.js'
 import type { PinChange, PinConflict } from '../plan/pin-conflict.js'
-import type { Loss, MachineAlternative, MachineRefusal } from '../plan/machine-refusal.js'
+import type { CopyProblem, Loss, MachineAlternative, MachineRefusal } from '../plan/machine-refusal.js'
+import type { PassedOver } from '../plan/passed-over.js'
 import { alternativeText, names, statesText, viaText } from './alternative.js'
+import { passedText } from './level.js'
 import { explainRefusal } from './refusal.js'
 
 type Refusals = { readonly [R in MachineRefusal as R['_tag']]: R }
@@ -44,6 +46,20 @@ const goneBecause = {
   'disk gone': 'the machine no longer has the disk',
   'left out': 'the snapshot left it out',
 } as const
+
+const unfitBecause: { readonly [P in CopyProblem]: string } = {
+  'another active image': 'the guest has gone on in another image since',
+  'images since': 'images that have been made since would go',
+  overlays: 'other images read the active one, and would show something else',
+  'left out': 'nothing that a level has of it was given',
+}
+
+/** A refusal inside is told in the same words. */
+const passedLine = ({ why, ...rest }: PassedOver<MachineRefusal>): string =>
+  `* ${passedText({
+    ...rest,
+    why: why._tag === 'TakeRefuses' ? { ...why, refusal: explainMachineRefusal(why.refusal) } : why,
+  })}`
 
 /** What each refusal says; one that is missing here does not compile. */
 const texts: { readonly [T in keyof Refusals]: (refusal: Refusals[T]) => string } = {
@@ -99,6 +115,10 @@ const texts: { readonly [T in keyof Refusals]: (refusal: Refusals[T]) => string 
       event === 'rebooted' ? 'the guest has rebooted, and its QEMU' : 'the guest has migrated, and the QEMU there'
     } still has the images open.`,
   RecordMissing: ({ snapshot, why }) => `There is no record of ${nameText(snapshot)}: ${why}.`,
+  NoLevelFits: ({ disk, passed }) =>
+    [`No level can take this snapshot of disk ${nameText(disk)}:`, ...passed.map(passedLine)].join('\n'),
+  CopyUnfit: ({ snapshot, disk, why }) =>
+    `Disk ${nameText(disk)} cannot go back to ${nameText(snapshot)} at the level that has it: ${unfitBecause[why]}.`,
 }
 
 const ways: { readonly [T in keyof Alternatives]: (alternative: Alternatives[T]) => string } = {

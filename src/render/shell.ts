@@ -1,5 +1,6 @@
 import type { Call } from '../call/call.js'
 import type { FileCall } from '../call/files.js'
+import type { HandOverCall } from '../call/host.js'
 import { virshLine } from './virsh.js'
 import { shellWords } from './word.js'
 
@@ -19,11 +20,17 @@ const fileArgv = (call: FileCall): ReadonlyArray<string> => {
   }
 }
 
+const tasks = { take: 'take', delete: 'delete', revert: 'revert to' } as const
+
+/** No shell can do it, and a comment may not have a second line. */
+const handOverLine = ({ level, task, disk, snapshot, path }: HandOverCall): string =>
+  `# ${[level, tasks[task], snapshot, `of ${disk},`, path].join(' ')}`.replaceAll(/[\n\r]/g, ' ')
+
 /**
  * Writes a call on one line, to read or to paste: shell words for qemu-img and files, `virsh` for libvirt, and the JSON of
- * the socket for QMP and for the guest agent. A storage daemon is started in the background.
+ * the socket for QMP and for the guest agent. A storage daemon is started in the background; what somebody else has to do is a comment.
  *
- * Law: a POSIX shell splits the line of a qemu-img call into exactly its `argv`.
+ * Law: a POSIX shell splits the line of a qemu-img call, or of a program of the host, into exactly its `argv`.
  *
  * @example
  * import { shellLine } from 'backing-chain'
@@ -46,6 +53,10 @@ export const shellLine = (call: Call): string => {
       return `${shellWords(call.argv)} &`
     case 'Files':
       return shellWords(fileArgv(call))
+    case 'Host':
+      return shellWords(call.argv)
+    case 'HandOver':
+      return handOverLine(call)
     default: {
       const never: never = call
       return never

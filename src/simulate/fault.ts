@@ -27,7 +27,7 @@ export type Fault<W = World> =
   | { readonly _tag: 'Unmodelled'; readonly desc: string }
 
 /** Who refused. */
-export type Refuser = 'QEMU' | 'libvirt' | 'qemu-img' | 'file system' | 'guest agent'
+export type Refuser = 'QEMU' | 'libvirt' | 'qemu-img' | 'file system' | 'guest agent' | 'host'
 
 /** What a call makes of the world. */
 export type Outcome = E.Either<Fault, World>

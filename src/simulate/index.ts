@@ -20,6 +20,7 @@ export type { MachineWorldError, MachineWorldOptions } from './machine-world-of.
 export { later, machineIncidents } from './machine-world.js'
 export type {
   MachineDomain,
+  MachineStorage,
   MachineWorld,
   SavedMemory,
   SimSnapshot,

@@ -6,7 +6,7 @@ import type { Machine } from '../model/machine.js'
 import { keyOf } from './files.js'
 import { textIn } from './libvirt-xml.js'
 import { disksOfDomain, readOnlyIn, recordOf } from './machine-record.js'
-import { managedSave } from './machine-world.js'
+import { managedSave, noStorage } from './machine-world.js'
 import type { MachineDomain, MachineWorld, SavedGuest, SimSnapshot, StoredDisk } from './machine-world.js'
 import { worldOf } from './world-of.js'
 import type { Inside, WorldError } from './world-of.js'
@@ -20,6 +20,7 @@ const undisturbed = { restoring: false, backup: undefined, frozen: false } as co
  *
  * - `inside`: what internal snapshots store, by disk, image and name; the same as their image, where left out.
  * - `agent`: whether the guest agent answers; it does, where left out. `clockSeconds`: 0, where left out.
+ * - `volumes`: the logical volumes that there are, `group/volume`; `subvolumes`: those of btrfs, by path; none, where left out.
  *
  * @since 0.2.0
  */
@@ -27,6 +28,8 @@ export interface MachineWorldOptions {
   readonly inside?: ReadonlyMap<string, Inside>
   readonly agent?: MachineWorld['agent']
   readonly clockSeconds?: number
+  readonly volumes?: Iterable<string>
+  readonly subvolumes?: Iterable<string>
 }
 
 /**
@@ -189,5 +192,10 @@ export const machineWorldOf = (
     clockSeconds: options.clockSeconds ?? 0,
     ...undisturbed,
     agent: options.agent ?? 'answers',
+    storage: {
+      ...noStorage,
+      volumes: new Map(Array.from(options.volumes ?? [], (volume) => [volume, undefined])),
+      subvolumes: new Set(Array.from(options.subvolumes ?? [], keyOf)),
+    },
   })
 }

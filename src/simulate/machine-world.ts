@@ -14,6 +14,7 @@ import type { Boot, Incident, Source, World } from './world.js'
  * - `restoring`: whether loading a snapshot has failed, and QEMU's status is `restore-vm` until it is told to go on.
  * - `frozen`: whether the guest agent has frozen the guest's file systems.
  * - `backup`: libvirt's backup that is under way, by disk.
+ * - `storage`: what the levels below QEMU know: see {@link MachineStorage}.
  *
  * @since 0.2.0
  */
@@ -30,7 +31,25 @@ export interface MachineWorld {
   readonly frozen: boolean
   readonly backup: ReadonlyMap<string, BackupTarget> | undefined
   readonly agent: 'answers' | 'absent'
+  readonly storage: MachineStorage
 }
+
+/**
+ * What the levels below QEMU know. Their copies are files of the disk that they are copies of.
+ *
+ * - `volumes`: logical volumes, `group/volume`, each with the one that it is a snapshot of.
+ * - `subvolumes`: paths; `handedOver`: what somebody else has, by level, disk and snapshot.
+ *
+ * @since 0.2.0
+ */
+export interface MachineStorage {
+  readonly volumes: ReadonlyMap<string, string | undefined>
+  readonly subvolumes: ReadonlySet<string>
+  readonly handedOver: ReadonlyMap<string, string>
+}
+
+/** No level below QEMU knows anything. */
+export const noStorage: MachineStorage = { volumes: new Map(), subvolumes: new Set(), handedOver: new Map() }
 
 /** A libvirt domain; `readOnly` has the targets of its disks that nobody may write to. */
 export interface MachineDomain {

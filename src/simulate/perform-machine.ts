@@ -1,5 +1,6 @@
 import type { Call } from '../call/call.js'
 import { performAgent } from './machine-agent.js'
+import { performHandOver, performHost } from './machine-host.js'
 import type { Meanwhile } from './machine-delete.js'
 import { performDaemonQmp, performMachineDaemon } from './machine-daemon.js'
 import { performMachineFiles, performMachineQemuImg } from './machine-files.js'
@@ -73,5 +74,9 @@ export const performMachine = (machine: MachineWorld, call: Call, options: Perfo
       return performMachineFiles(machine, call)
     case 'Agent':
       return performAgent(machine, call.command)
+    case 'Host':
+      return performHost(machine, call.argv)
+    case 'HandOver':
+      return performHandOver(machine, call)
   }
 }

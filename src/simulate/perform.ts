@@ -29,6 +29,8 @@ export const perform = (world: World, call: Call): Outcome => {
     case 'Files':
       return performFiles(world, call)
     case 'Agent':
+    case 'Host':
+    case 'HandOver':
       return unmodelled('a call on the whole machine')
   }
 }

@@ -31,6 +31,7 @@ const empty = (world: World, socket: string): World => ({
     nodes: emptyTable,
     open: emptyTable,
     cache: emptyTable,
+  unflushed: emptyTable,
     jobs: [],
     counter: 0,
   },

@@ -146,6 +146,7 @@ const noProcess: Omit<Process, 'declared' | 'counter' | 'guest'> = {
   nodes: emptyTable,
   open: emptyTable,
   cache: emptyTable,
+  unflushed: emptyTable,
   jobs: [],
 }
 

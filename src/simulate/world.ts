@@ -128,7 +128,8 @@ export interface Boot {
  * `guest` is `none` in a storage daemon, which has a monitor on `socket` and no disk: its `root` is the empty string.
  * `declared` is the live definition's own record of the disk: what it was started from, as far as libvirt did not find it by itself.
  * `open` names the format nodes that have an inode open; `cache` is what an inode holds for this QEMU where that is not yet
- * on disk; `root` is the node that the guest's disk reads.
+ * on disk; `root` is the node that the guest's disk reads. `unflushed` is what a copy of a qcow2 file that is made now would have of an
+ * inode that the guest has written since the last flush: QEMU holds tables back that point to the new clusters.
  *
  * @since 0.1.0
  */
@@ -140,6 +141,7 @@ export interface Process {
   readonly nodes: Table<SimNode>
   readonly open: Table<ReadonlyArray<string>>
   readonly cache: Table<Layer>
+  readonly unflushed: Table<Layer>
   readonly jobs: ReadonlyArray<Job>
   readonly counter: number
 }

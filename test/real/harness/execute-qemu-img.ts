@@ -21,6 +21,8 @@ export const qemuImgHost = (version: QemuVersion, libvirt?: Libvirt): Host => ({
       case 'Qmp':
       case 'StorageDaemon':
       case 'Agent':
+      case 'Host':
+      case 'HandOver':
         throw new Error('there is nobody to talk to here')
     }
   },

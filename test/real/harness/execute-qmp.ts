@@ -76,6 +76,8 @@ export const qmpHost = (qmp: Qmp, device: string, version: QemuVersion): Host =>
       case 'StorageDaemon':
         throw new Error('nobody starts a storage daemon here')
       case 'Agent':
+      case 'Host':
+      case 'HandOver':
         throw new Error('there is no agent here')
     }
   },

@@ -78,6 +78,8 @@ export const storageDaemonHost = (version: QemuVersion, libvirt?: Libvirt): Daem
           if (libvirt === undefined) throw new Error('there is no libvirt here')
           return virshCall(libvirt, call.function)
         case 'Agent':
+        case 'Host':
+        case 'HandOver':
           throw new Error('there is no agent here')
       }
     },

@@ -141,6 +141,8 @@ export const virshHost = (on: VirshOptions): Host => ({
       case 'Qmp':
       case 'StorageDaemon':
       case 'Agent':
+      case 'Host':
+      case 'HandOver':
         throw new Error('a plan for libvirt talks to libvirt')
     }
   },
