@@ -4,15 +4,19 @@ import { activeImage } from '../model/chain-query.js'
 import type { Image } from '../model/image.js'
 import { locationString } from '../model/location.js'
 import { withMachine } from '../model/machine.js'
+import { withoutRevertDisks } from '../model/record.js'
 import type { Machine } from '../model/machine.js'
 import { isSnapshotName } from '../model/snapshot.js'
-import type { Snapshot, SnapshotDisk } from '../model/snapshot.js'
+import type { Snapshot, SnapshotName } from '../model/snapshot.js'
 import { copiedImages, copyPath, copyReach, copySubvolume, copyVolume } from '../model/storage-copy.js'
 import type { StorageCopy } from '../model/storage-copy.js'
 import { isBelow } from '../model/storage-level.js'
 import type { StorageLevel } from '../model/storage-level.js'
 import type { MachineAssumption } from '../plan/machine-plan.js'
+import { recordStep } from './dialect/libvirt-snapshot.js'
 import type { LevelJob } from './level-unfit.js'
+import type { Draft } from './machine-lane.js'
+import { recordTaken } from './take-record.js'
 
 const copyOf = ({ machine, request }: LevelJob, chain: Chain, level: StorageLevel): ReadonlyArray<StorageCopy> => {
   if (!isBelow(level)) return []
@@ -63,15 +67,11 @@ export const withReaders = (machine: Machine, copies: ReadonlyArray<StorageCopy>
   return disks
 }
 
-/** The machine with a snapshot that levels below QEMU have, and of which libvirt knows nothing. */
-export const withCopied = ({ machine, request }: LevelJob, copies: ReadonlyArray<StorageCopy>): Machine => {
-  const { name } = request
-  if (request.metadata === 'none' || !isSnapshotName(name)) return machine
-  const taken = new Set(copies.map(({ disk }) => disk))
-  const disks = Array.from(machine.disks.keys(), (disk): readonly [string, SnapshotDisk] => [
-    disk,
-    { mode: taken.has(disk) ? 'manual' : 'no' },
-  ])
+const snapshotOf = (
+  { machine, request, host }: LevelJob,
+  name: SnapshotName,
+  disks: ReadonlyArray<CopiedDisk>,
+): Snapshot => {
   const snapshot: Snapshot = {
     name,
     parent: machine.current,
@@ -79,10 +79,36 @@ export const withCopied = ({ machine, request }: LevelJob, copies: ReadonlyArray
     creationTime: request.creationTime,
     state: machine.state === 'shut-off' ? 'shutoff' : 'disk-snapshot',
     memory: { _tag: 'None' },
-    disks: new Map(disks),
+    disks: new Map(disks.map(({ disk, mode }) => [disk, { mode }])),
     recorded: undefined,
   }
-  return withMachine(machine, { snapshots: new Map(machine.snapshots).set(name, snapshot), current: name })
+  if (host.via !== 'libvirt') return snapshot
+  const { current } = machine
+  const parent = current !== undefined && machine.snapshots.get(current)?.recorded !== undefined ? current : undefined
+  return { ...snapshot, recorded: recordTaken(machine, { ...snapshot, parent }, disks) }
+}
+
+type CopiedDisk = { readonly disk: string; readonly mode: 'manual' | 'no' }
+
+/** The machine with a snapshot of which levels below QEMU have every disk; of libvirt's records the one of the last snapshot changes. */
+export const withCopied = (job: LevelJob, copies: ReadonlyArray<StorageCopy>): Machine => {
+  const { machine, request } = job
+  const { name, metadata } = request
+  if (metadata === 'none' || !isSnapshotName(name)) return machine
+  const taken = new Set(copies.map(({ disk }) => disk))
+  const disks = Array.from(machine.disks.keys(), (disk) => ({ disk, mode: taken.has(disk) ? 'manual' : 'no' }) as const)
+  const snapshots = new Map(machine.snapshots)
+  const last = machine.current === undefined ? undefined : snapshots.get(machine.current)
+  if (last?.recorded !== undefined) snapshots.set(last.name, { ...last, recorded: withoutRevertDisks(last.recorded) })
+  return withMachine(machine, { snapshots: snapshots.set(name, snapshotOf(job, name, disks)), current: name })
+}
+
+/** libvirt comes to know of a snapshot that it has not taken. */
+export const recordCopied = ({ machine, request }: LevelJob, after: Machine): ReadonlyArray<Draft> => {
+  const record = after.snapshots.get(request.name)?.recorded
+  if (record === undefined) return []
+  const why = 'libvirt writes the snapshot down as it is told: it has not taken it'
+  return [{ step: recordStep(machine.name, record, why), begins: [request.name] }]
 }
 
 const storedOn = ({ level }: StorageCopy): string => {

@@ -16,7 +16,7 @@ import type { Cleanup } from '../plan/plan.js'
 import { takeCopies } from './dialect/level-step.js'
 import { chooseLevels } from './level-choose.js'
 import type { LevelChoice } from './level-choose.js'
-import { copiesOf, copyAssumptions, withCopied, withReaders } from './level-outcome.js'
+import { copiesOf, copyAssumptions, recordCopied, withCopied, withReaders } from './level-outcome.js'
 import { freezes, pausedAround, resumedAfter } from './level-pause.js'
 import type { Around } from './level-pause.js'
 import type { LevelRequest } from './level-request.js'
@@ -83,8 +83,10 @@ const stepsOf = (chosen: Chosen, taken: MachinePlan | undefined): Assembled => {
   const { job, copies } = chosen
   const around = aroundOf(chosen, taken)
   const first = assemble(job.machine, around.before)
-  const own = begun(job, takeCopies(copies))
-  const rest = assemble(taken?.after ?? job.machine, [...own, ...around.after])
+  const commands = takeCopies(copies)
+  const recorded = taken === undefined ? recordCopied(job, withCopied(job, copies)) : []
+  const own = recorded.length === 0 ? begun(job, commands) : commands
+  const rest = assemble(taken?.after ?? job.machine, [...own, ...around.after, ...recorded])
   const steps = [...first, ...(taken?.steps ?? []), ...rest]
   const cleanups = [...shifted(taken?.finally ?? [], first.length), ...around.cleanups]
   const from = around.cleanups.find(({ step }) => step.failure !== undefined)?.from
@@ -125,10 +127,24 @@ const consistencyOf = (job: LevelJob): Consistency => {
   return frozen === 'require' ? 'quiesced' : 'quiesced or crash'
 }
 
-const featuresOf = ({ job, copies }: Chosen): ReadonlyArray<Feature> =>
-  copies.length > 0 && job.host.via === 'libvirt' && !keepsMemory(job) && freezes(job) !== 'no'
-    ? ['libvirt-freeze']
-    : []
+const featuresOf = ({ job, chosen, copies }: Chosen): ReadonlyArray<Feature> => {
+  if (copies.length === 0 || job.host.via !== 'libvirt') return []
+  const recorded = copies.length === chosen.size && !keepsMemory(job) && job.request.metadata !== 'none'
+  return [
+    ...(!keepsMemory(job) && freezes(job) !== 'no' ? (['libvirt-freeze'] as const) : []),
+    ...(recorded ? (['libvirt-redefine', 'libvirt-manual-snapshot'] as const) : []),
+  ]
+}
+
+/** libvirt writes down what it has not taken only with the time of it. */
+const recordGuard = (of: Chosen): MachineRefusal | undefined =>
+  featuresOf(of).includes('libvirt-redefine') && of.job.request.creationTime === undefined
+    ? refuseMachine({
+        _tag: 'RecordMissing',
+        snapshot: of.job.request.name,
+        why: 'libvirt writes down a snapshot that it has not taken only with its `creationTime`',
+      })
+    : undefined
 
 const machineAfter = ({ job, copies }: Chosen, taken: MachinePlan | undefined): Machine => {
   const { after } = taken ?? { after: withCopied(job, copies) }
@@ -171,7 +187,7 @@ const placesGuard = ({ copies }: Chosen): MachineRefusal | undefined => {
 }
 
 const planned = (chosen: Chosen): E.Either<MachineRefusal, LevelPlan> => {
-  const refused = placesGuard(chosen) ?? featureGuard(chosen.job.host, featuresOf(chosen))
+  const refused = placesGuard(chosen) ?? recordGuard(chosen) ?? featureGuard(chosen.job.host, featuresOf(chosen))
   return refused !== undefined
     ? E.left(refused)
     : pipe(
@@ -190,10 +206,10 @@ const planned = (chosen: Chosen): E.Either<MachineRefusal, LevelPlan> => {
  *
  * All disks are of one moment. Levels below QEMU copy what is on disk and know no locks: a guest that runs stands still meanwhile,
  * which has QEMU write out what it has held back, and goes on, whatever happens. The copies are by nobody's record but the
- * caller's: `copies` is to be kept. `take` does what QEMU does itself; libvirt has a record of it, with `manual` disks.
+ * caller's: `copies` is to be kept. `take` does what QEMU does itself. libvirt has a record of it, with `manual` disks.
  *
  * Refuses, in this order: `SnapshotNameWrong`, `DiskNotFound`, `NothingSelected`, `GuestStateWrong`, `NotThisWay`,
- * `ManagedSavePresent`, `AgentAbsent`, `NoLevelFits` (with every level and why), `PathTaken`, `CapabilityMissing`, what `take` refuses
+ * `ManagedSavePresent`, `AgentAbsent`, `NoLevelFits` (with every level and why), `PathTaken`, `RecordMissing`, `CapabilityMissing`, what `take` refuses
  * of the disks together, `StateSaved`.
  *
  * Source: QMP `stop`, `cont`; `virDomainSuspend`, `virDomainResume`; `lvcreate --snapshot` (2.03.16, its arguments only), `btrfs subvolume

@@ -65,6 +65,7 @@ const arbitraryRequest = (machine: Machine): fc.Arbitrary<LevelRequest> => {
     })
     .map(({ prefer, levels, quiesce, memory }) => ({
       name: 'now',
+      creationTime: '1700000000',
       prefer,
       quiesce,
       memory,

@@ -3,7 +3,8 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 
 import { checkMachinePlan, equalViews, patternOfLayer } from '../../src/index.js'
-import type { Layer, LevelPlan, MachinePlan } from '../../src/index.js'
+import type { Layer, LevelPlan, Machine, MachinePlan } from '../../src/index.js'
+import { recordedParent } from '../../src/model/record.js'
 import { snapshotAtLevel } from '../../src/operation/snapshot-at-level.js'
 import { fileAt, guestViews, machineFileView, machineWorldOf, machineWrite, runMachine } from '../../src/simulate/index.js'
 import type { MachineTrace, MachineWorld } from '../../src/simulate/index.js'
@@ -76,6 +77,10 @@ const isGo = ({ call }: MachinePlan['steps'][number]): boolean =>
   (call._tag === 'Qmp' && call.command.execute === 'cont') ||
   (call._tag === 'Libvirt' && call.function.call === 'virDomainResume')
 
+/** What libvirt calls the current snapshot. */
+const recordedCurrent = ({ snapshots, current }: Machine): string | undefined =>
+  current !== undefined && snapshots.get(current)?.recorded !== undefined ? current : undefined
+
 const names = Object.keys(ways).filter((way): way is keyof typeof ways => way in ways)
 
 for (const way of names)
@@ -98,6 +103,8 @@ for (const way of names)
           expect(wrongCopies(planned.right, trace)).toEqual([])
           const end = trace.moments.at(-1)?.machine
           expect(end && guestOf(end)).toBe(one.of.machine.state)
+          expect(end?.current).toBe(way === 'libvirt' ? recordedCurrent(plan.after) : undefined)
+          expect(end?.snapshots.get('now')?.parent).toBe(recordedParent(plan.after.snapshots.get('now')?.recorded))
         }),
         { numRuns: numRuns(150) },
       )

@@ -23,3 +23,14 @@ export const redefineStep = (domain: string, record: XmlElement, why: string): S
     },
     why,
   )
+
+/** Has libvirt write down a snapshot that it has not taken itself, and call it the current one. */
+export const recordStep = (domain: string, record: XmlElement, why: string): Step =>
+  libvirt(
+    {
+      call: 'virDomainSnapshotCreateXML',
+      arguments: { domain, xml: record },
+      flags: ['VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE', 'VIR_DOMAIN_SNAPSHOT_CREATE_CURRENT'],
+    },
+    why,
+  )
