@@ -186,6 +186,8 @@ export type {
 export { take } from './operation/take.js'
 export type { DeleteCopiesRequest, LevelRequest, RevertToCopiesRequest } from './operation/level-request.js'
 export { snapshotAtLevel } from './operation/snapshot-at-level.js'
+export { deleteCopies } from './operation/delete-copies.js'
+export { revertToCopies } from './operation/revert-to-copies.js'
 export { deleteSnapshots } from './operation/delete.js'
 export { revert } from './operation/revert.js'
 export { forget, redefine } from './operation/forget.js'

@@ -9,7 +9,8 @@ import type { LevelBelow } from './storage-level.js'
  * What a level below QEMU has of one disk.
  *
  * - `path`: where the copy of the active image is; nothing, where somebody else has it and nobody has said.
- * - `image`: the active image as it was then. `inside`: all images of the disk that the copy has, the active one among them.
+ * - `image`: the active image as it was then; `chain`: the images that it was read through, base first, itself the last.
+ * - `inside`: all images of the disk that the copy has, the active one among them.
  * - `reads`: the images that the copy still reads where they are, base first: they have to stay as they are as long as it does.
  * - `losesBitmaps`: bitmaps that were recording: QEMU stores them only when it closes the image, so they are inconsistent in the copy.
  *
@@ -21,6 +22,7 @@ export interface StorageCopy {
   readonly level: LevelBelow
   readonly path: string | undefined
   readonly image: Image
+  readonly chain: ReadonlyArray<string>
   readonly inside: ReadonlyArray<string>
   readonly reads: ReadonlyArray<string>
   readonly losesBitmaps: ReadonlyArray<string>

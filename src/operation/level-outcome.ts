@@ -1,6 +1,6 @@
 import { withImages } from '../model/chain.js'
 import type { Chain } from '../model/chain.js'
-import { activeImage } from '../model/chain-query.js'
+import { activeImage, activePath } from '../model/chain-query.js'
 import type { Image } from '../model/image.js'
 import { locationString } from '../model/location.js'
 import { withMachine } from '../model/machine.js'
@@ -32,6 +32,7 @@ const copyOf = ({ machine, request }: LevelJob, chain: Chain, level: StorageLeve
       level,
       path: copyPath(level, snapshot, { file: active, active }),
       image,
+      chain: activePath(chain).map(({ name }) => name),
       inside: copiedImages(chain, level, snapshot).map(({ name }) => name),
       reads: reach._tag === 'Reads' ? reach.reads.map(({ name }) => name) : [],
       losesBitmaps: image.bitmaps.flatMap(({ name, state }) => (open && state === 'recording' ? [name] : [])),
@@ -53,15 +54,25 @@ export const readerName = ({ snapshot, path, disk }: StorageCopy): string => `${
 const read = (image: Image, by: string): Image =>
   image.otherReaders === 'unknown' ? image : { ...image, otherReaders: [...image.otherReaders, by] }
 
-/** The disks with readers of their images added. */
-export const withReaders = (machine: Machine, copies: ReadonlyArray<StorageCopy>): Machine['disks'] => {
+const unread = (image: Image, by: string): Image =>
+  image.otherReaders === 'unknown'
+    ? image
+    : { ...image, otherReaders: image.otherReaders.filter((reader) => reader !== by) }
+
+/** The disks with readers of their images added, or taken away. */
+export const withReaders = (
+  machine: Machine,
+  copies: ReadonlyArray<StorageCopy>,
+  change: 'add' | 'drop' = 'add',
+): Machine['disks'] => {
   const disks = new Map(machine.disks)
   for (const copy of copies) {
     const chain = disks.get(copy.disk)
     if (chain === undefined || copy.reads.length === 0) continue
     const images = new Map(chain.images)
     for (const image of chain.images.values())
-      if (copy.reads.includes(image.name)) images.set(image.name, read(image, readerName(copy)))
+      if (copy.reads.includes(image.name))
+        images.set(image.name, change === 'add' ? read(image, readerName(copy)) : unread(image, readerName(copy)))
     disks.set(copy.disk, withImages(chain, images))
   }
   return disks
@@ -88,7 +99,10 @@ const snapshotOf = (
   return { ...snapshot, recorded: recordTaken(machine, { ...snapshot, parent }, disks) }
 }
 
-type CopiedDisk = { readonly disk: string; readonly mode: 'manual' | 'no' }
+interface CopiedDisk {
+  readonly disk: string
+  readonly mode: 'manual' | 'no'
+}
 
 /** The machine with a snapshot of which levels below QEMU have every disk; of libvirt's records the one of the last snapshot changes. */
 export const withCopied = (job: LevelJob, copies: ReadonlyArray<StorageCopy>): Machine => {

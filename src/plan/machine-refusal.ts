@@ -68,12 +68,15 @@ export type MachineAlternative =
 /**
  * Why a disk cannot go back to what a level has of it.
  *
- * - `another active image`: the guest has gone on in another image since. `images since`: there are images where the copy's would be put
- *   back, which it does not have. `overlays`: other images read the active one. `left out`: nothing of this disk was given.
+ * - `another chain`: the guest has gone on in another image since, or reads it through others. `images since`: there are images where
+ *   those of the copy would be put back, which it does not have. `overlays`: other images read the active one. `left out`: no copy of
+ *   this disk was given. `other snapshot`: the copies are of several snapshots, or twice of one disk. `same subvolume`: it is not taken with
+ *   the subvolume that it is in, or its copy is in it, and would go back with it.
  *
  * @since 0.2.0
  */
-export type CopyProblem = 'another active image' | 'images since' | 'overlays' | 'left out'
+export type CopyProblem =
+  'another chain' | 'images since' | 'overlays' | 'left out' | 'other snapshot' | 'same subvolume'
 
 type MachineFacts =
   | { readonly _tag: 'SnapshotNotFound'; readonly snapshot: string }

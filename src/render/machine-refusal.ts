@@ -48,10 +48,12 @@ const goneBecause = {
 } as const
 
 const unfitBecause: { readonly [P in CopyProblem]: string } = {
-  'another active image': 'the guest has gone on in another image since',
+  'another chain': 'the guest has gone on in another image since, or reads it through others',
   'images since': 'images that have been made since would go',
   overlays: 'other images read the active one, and would show something else',
   'left out': 'nothing that a level has of it was given',
+  'same subvolume': 'it, or its copy, is in a subvolume that goes back, and was not taken with it',
+  'other snapshot': 'what was given is of several snapshots, or twice of one disk',
 }
 
 /** A refusal inside is told in the same words. */

@@ -3,7 +3,7 @@
 import * as fc from 'fast-check'
 
 import { activeImage, capabilitiesOfVersions } from '../../src/index.js'
-import type { Chain, Image, LevelKind, LevelRequest, Machine, MachineHost, StorageLevel } from '../../src/index.js'
+import type { Chain, GuestState, Image, LevelRequest, Machine, MachineHost, StorageLevel } from '../../src/index.js'
 import { withImages } from '../../src/model/chain.js'
 import { withMachine } from '../../src/model/machine.js'
 import { arbitraryMachine } from '../../src/testing/index.js'
@@ -72,7 +72,7 @@ const arbitraryRequest = (machine: Machine): fc.Arbitrary<LevelRequest> => {
       levels: new Map(
         disks.map(([disk, chain], index) => [
           disk,
-          levelsOf(chain).filter(({ _tag }) => levels[index]?.includes(_tag as LevelKind) === true),
+          levelsOf(chain).filter(({ _tag }) => levels[index]?.includes(_tag) === true),
         ]),
       ),
     }))
@@ -85,13 +85,19 @@ const hostOf = (way: keyof typeof ways): MachineHost => ({
 })
 
 /** Machines for one way, with a request; those without libvirt have some disks on volumes. */
-export const arbitraryLevelCase = (way: keyof typeof ways): fc.Arbitrary<LevelCase> =>
+export const arbitraryLevelCase = (way: keyof typeof ways, state?: GuestState): fc.Arbitrary<LevelCase> =>
   fc
-    .record({ of: arbitraryMachine(ways[way].options), places: fc.array(fc.boolean(), { minLength: 3, maxLength: 3 }) })
+    .record({
+      of: arbitraryMachine({ ...ways[way].options, ...(state === undefined ? {} : { state }) }),
+      places: fc.array(fc.boolean(), { minLength: 3, maxLength: 3 }),
+    })
     .map(({ of, places }) => {
       if (way === 'libvirt') return of
       const disks = new Map(
-        Array.from(of.machine.disks, ([disk, chain], index) => [disk, places[index] === true ? onVolume(chain) : chain]),
+        Array.from(of.machine.disks, ([disk, chain], index) => [
+          disk,
+          places[index] === true ? onVolume(chain) : chain,
+        ]),
       )
       return { ...of, machine: withMachine(of.machine, { disks }) }
     })

@@ -6,7 +6,14 @@ import { checkMachinePlan, equalViews, patternOfLayer } from '../../src/index.js
 import type { Layer, LevelPlan, Machine, MachinePlan } from '../../src/index.js'
 import { recordedParent } from '../../src/model/record.js'
 import { snapshotAtLevel } from '../../src/operation/snapshot-at-level.js'
-import { fileAt, guestViews, machineFileView, machineWorldOf, machineWrite, runMachine } from '../../src/simulate/index.js'
+import {
+  fileAt,
+  guestViews,
+  machineFileView,
+  machineWorldOf,
+  machineWrite,
+  runMachine,
+} from '../../src/simulate/index.js'
 import type { MachineTrace, MachineWorld } from '../../src/simulate/index.js'
 import { guestOf } from '../../src/simulate/machine-world.js'
 import { writesOf } from '../../src/testing/machine-write.js'

@@ -1,0 +1,250 @@
+import * as E from 'fp-ts/lib/Either.js'
+import { isNonEmpty } from 'fp-ts/lib/ReadonlyArray.js'
+
+import { withImages } from '../model/chain.js'
+import type { Chain } from '../model/chain.js'
+import { activeImage, activePath, overlaysOf } from '../model/chain-query.js'
+import { placeOf } from '../model/header.js'
+import { withMachine } from '../model/machine.js'
+import type { Machine } from '../model/machine.js'
+import { copiedImages, copySubvolume, isIn } from '../model/storage-copy.js'
+import type { StorageCopy } from '../model/storage-copy.js'
+import type { MachineHost } from '../plan/machine-host.js'
+import type { DiskPart, MachineAssumption, MachinePlan } from '../plan/machine-plan.js'
+import { refuseMachine } from '../plan/machine-refusal.js'
+import type { CopyProblem, Loss, MachineRefusal } from '../plan/machine-refusal.js'
+import { refuse } from '../plan/refusal.js'
+import { revertToCopySteps } from './dialect/level-step.js'
+import { fatesOf } from './fates.js'
+import type { RevertToCopiesRequest } from './level-request.js'
+import { viaGuard } from './machine-guard.js'
+import { assemble } from './machine-lane.js'
+
+const unfit = ({ snapshot }: StorageCopy, disk: string, why: CopyProblem): MachineRefusal =>
+  refuseMachine({ _tag: 'CopyUnfit', snapshot, disk, why })
+
+/** The copies are of one snapshot, and of every disk that it has. */
+const wholeGuard = (machine: Machine, { copies }: RevertToCopiesRequest): MachineRefusal | undefined => {
+  const [first] = copies
+  if (first === undefined) return refuseMachine({ _tag: 'NothingSelected' })
+  const given = new Set<string>()
+  for (const { disk, snapshot } of copies) {
+    if (!machine.disks.has(disk)) return refuseMachine({ _tag: 'DiskNotFound', disk })
+    if (snapshot !== first.snapshot || given.has(disk)) return unfit(first, disk, 'other snapshot')
+    given.add(disk)
+  }
+  const taken = machine.snapshots.get(first.snapshot)?.disks
+  const missing = Array.from(machine.disks.keys()).find(
+    (disk) => !given.has(disk) && (taken === undefined || (taken.get(disk) ?? { mode: 'no' }).mode !== 'no'),
+  )
+  return missing === undefined ? undefined : unfit(first, missing, 'left out')
+}
+
+const offGuard = ({ state }: Machine, { via }: MachineHost): MachineRefusal | undefined =>
+  state === 'shut-off'
+    ? undefined
+    : refuseMachine({ _tag: 'GuestStateWrong', via, guest: state, needs: ['shut-off'] }, [
+        { _tag: 'Via', via: via === 'libvirt' ? via : 'qemu-img', guest: ['shut-off'] },
+      ])
+
+/** A state of memory fits no other contents of the disks. */
+const savedGuard = ({ saved, name }: Machine, request: RevertToCopiesRequest, host: MachineHost) => {
+  const [state] = saved.filter(({ disks }) => disks !== 'written since')
+  const [first] = request.copies
+  if (state !== undefined && first !== undefined) {
+    const conflict = { disk: first.disk, path: placeOf(first.image), change: 'written' } as const
+    return refuseMachine({ _tag: 'StateSaved', place: state.place, conflicts: [conflict] }, [
+      { _tag: 'RestoreFirst', place: state.place },
+      { _tag: 'DropState', place: state.place },
+    ])
+  }
+  return host.via === 'libvirt' && host.managedSave === 'present'
+    ? refuseMachine({ _tag: 'ManagedSavePresent', domain: name }, [{ _tag: 'DropState', place: { kind: 'managed' } }])
+    : undefined
+}
+
+/** The chain is the one that was copied: what goes back is its active image, and what lies beside that in the same subvolume. */
+const chainGuard = (chain: Chain, copy: StorageCopy): MachineRefusal | undefined => {
+  const active = activeImage(chain)
+  const same =
+    activePath(chain)
+      .map(({ name }) => String(name))
+      .join('\0') === copy.chain.join('\0') && placeOf(active) === placeOf(copy.image)
+  if (!same) return unfit(copy, chain.disk, 'another chain')
+  if (overlaysOf(chain, active.name).length > 0) return unfit(copy, chain.disk, 'overlays')
+  const since = copiedImages(chain, copy.level, copy.snapshot).some(({ name }) => !copy.inside.includes(name))
+  return since ? unfit(copy, chain.disk, 'images since') : undefined
+}
+
+/** A subvolume goes back with all that is in it: every image there, of whichever disk, has to be in the same snapshot of it. */
+const subvolumeGuard = (machine: Machine, { copies }: RevertToCopiesRequest): MachineRefusal | undefined => {
+  for (const { level, snapshot } of copies) {
+    if (level._tag !== 'Btrfs') continue
+    const { subvolume } = level
+    for (const chain of machine.disks.values()) {
+      const own = copies.find(({ disk }) => disk === chain.disk)
+      const together =
+        own?.level._tag === 'Btrfs' && copySubvolume(own.level, snapshot) === copySubvolume(level, snapshot)
+      const lies =
+        (own?.path !== undefined && isIn(subvolume, own.path)) ||
+        Array.from(chain.images.values()).some((image) => isIn(subvolume, placeOf(image)))
+      if (lies && !together)
+        return refuseMachine({ _tag: 'CopyUnfit', snapshot, disk: chain.disk, why: 'same subvolume' })
+    }
+  }
+  return undefined
+}
+
+/** What is inside the image now and was not then. */
+const insideSince = (chain: Chain, { image, disk }: StorageCopy): ReadonlyArray<Loss> => {
+  const then = new Set(image.internalSnapshots.map(({ id, name }) => `${id}\0${name}`))
+  return activeImage(chain)
+    .internalSnapshots.filter(({ id, name }) => !then.has(`${id}\0${name}`))
+    .map(({ name }) => ({ snapshot: name, disk, image: image.name }))
+}
+
+const presentOf = ({ disk, image }: StorageCopy): Loss => ({ snapshot: undefined, disk, image: image.name })
+
+const lossGuard = (machine: Machine, { copies, present }: RevertToCopiesRequest): MachineRefusal | undefined => {
+  const inside = copies.flatMap((copy) => {
+    const chain = machine.disks.get(copy.disk)
+    return chain === undefined ? [] : insideSince(chain, copy)
+  })
+  if (isNonEmpty(inside))
+    return refuseMachine({ _tag: 'PointsLost', lost: inside, why: 'they are inside an image that goes back' })
+  const lost =
+    present === 'discard'
+      ? []
+      : copies.filter(({ level }) => level._tag === 'Lvm' || level._tag === 'Other').map(presentOf)
+  return isNonEmpty(lost)
+    ? refuseMachine(
+        { _tag: 'PointsLost', lost, why: 'the level keeps no present: take a snapshot first, and discard it' },
+        [{ _tag: 'TakeFirst' }],
+      )
+    : undefined
+}
+
+/** Whoever has an image open has another one, or a spoilt one, afterwards. */
+const openGuard = ({ copies }: RevertToCopiesRequest, host: MachineHost) => {
+  for (const { disk, inside } of copies) {
+    const held = host.opened?.get(disk)?.find(({ image, access }) => inside.includes(image) && access !== 'header')
+    if (held === undefined) continue
+    const by = { _tag: 'Tool', name: 'the executor' } as const
+    const refusal = refuse({ _tag: 'ImageOpen', image: held.image, step: 0, wants: 'write', by, held }, [
+      { _tag: 'CloseFirst', image: held.image, by: held.by },
+    ])
+    return refuseMachine({ _tag: 'DiskRefused', disk, refusal })
+  }
+  return undefined
+}
+
+const guards = (machine: Machine, request: RevertToCopiesRequest, host: MachineHost): MachineRefusal | undefined => {
+  const early =
+    wholeGuard(machine, request) ??
+    offGuard(machine, host) ??
+    viaGuard(machine, host) ??
+    savedGuard(machine, request, host)
+  if (early !== undefined) return early
+  for (const copy of request.copies) {
+    const chain = machine.disks.get(copy.disk)
+    const refused = chain === undefined ? undefined : chainGuard(chain, copy)
+    if (refused !== undefined) return refused
+  }
+  return subvolumeGuard(machine, request) ?? lossGuard(machine, request) ?? openGuard(request, host)
+}
+
+/** The active image is as it was then; who else reads it is as now. */
+const chainBack = (chain: Chain, { image }: StorageCopy): Chain => {
+  const { otherReaders, name } = activeImage(chain)
+  return withImages(chain, new Map(chain.images).set(name, { ...image, otherReaders, node: undefined }))
+}
+
+const machineBack = (machine: Machine, { copies }: RevertToCopiesRequest): Machine => {
+  const disks = new Map(machine.disks)
+  for (const copy of copies) {
+    const chain = machine.disks.get(copy.disk)
+    if (chain !== undefined) disks.set(copy.disk, chainBack(chain, copy))
+  }
+  return withMachine(machine, { disks })
+}
+
+/** What the active image holds is no product of any span of the chain: it is written, and nothing is said of with what. */
+const partOf = (machine: Machine, copy: StorageCopy): ReadonlyArray<DiskPart> => {
+  const before = machine.disks.get(copy.disk)
+  if (before === undefined) return []
+  const after = chainBack(before, copy)
+  return [{ before, after, contents: [], fates: new Map(fatesOf(before, after, [])).set(before.active, ['written']) }]
+}
+
+const assumptionsOf = ({ copies, present }: RevertToCopiesRequest): ReadonlyArray<MachineAssumption> => [
+  ...copies.map(({ disk, inside }): MachineAssumption => ({
+    _tag: 'OfDisk',
+    disk,
+    assumption: { _tag: 'Closed', images: inside },
+  })),
+  ...Array.from(new Set(copies.flatMap(({ level }) => (level._tag === 'Btrfs' ? [level.subvolume] : [])))).map(
+    (path): MachineAssumption => ({ _tag: 'NothingElseIn', path }),
+  ),
+  ...(present === 'discard' ? [] : copies).flatMap(({ disk, level, image }): ReadonlyArray<MachineAssumption> => {
+    const place = level._tag === 'Btrfs' ? level.subvolume : placeOf(image)
+    const aside = present === 'discard' ? '' : present.keep
+    return [{ _tag: 'OfDisk', disk, assumption: { _tag: 'NothingAt', path: `${place}.${aside}` } }]
+  }),
+]
+
+/**
+ * Plans for a machine that is shut off to go back to what levels below QEMU have of it: every disk of the snapshot.
+ *
+ * The images keep their paths, and the machine its definition. A subvolume goes back with all that is in it, so there may be nothing else
+ * (`NothingElseIn`). A snapshot of LVM's is merged, and is no more afterwards; the others stay. The current snapshot stays what it
+ * is: neither QEMU nor libvirt knows of this.
+ *
+ * Refuses, in this order: `NothingSelected`, `DiskNotFound`, `CopyUnfit` (copies that are not of one whole snapshot), `GuestStateWrong`,
+ * `NotThisWay`, `StateSaved`, `ManagedSavePresent`, `CopyUnfit` (another chain, images since, overlays, same subvolume), `PointsLost`, `DiskRefused`
+ * (`ImageOpen`).
+ *
+ * Source: `lvconvert --merge`, `lvchange` (2.03.16, their arguments only), `btrfs subvolume snapshot` (6.2), `cp --reflink`, `mv -T`
+ * (coreutils 9.1), `rename(2)`.
+ *
+ * @example
+ * import { capabilitiesOfVersions, chain, machine, revertToCopies, shellLine, snapshotAtLevel } from 'backing-chain'
+ * import * as E from 'fp-ts/lib/Either.js'
+ * import { pipe } from 'fp-ts/lib/function.js'
+ *
+ * const host = { via: 'qemu-img', capabilities: capabilitiesOfVersions({ qemu: '10.0.2' }) } as const
+ * const location = { _tag: 'File', path: '/vms/one/a.qcow2' } as const
+ * const levels = new Map([['vda', [{ _tag: 'Btrfs', subvolume: '/vms/one', snapshots: '/vms' } as const]]])
+ * const plan = pipe(
+ *   chain('vda', [{ name: 'a', format: 'qcow2', sizeBytes: 1_048_576, location }], 'a'),
+ *   E.flatMap((disk) => machine({ name: 'vm', state: 'shut-off', disks: [disk] })),
+ *   E.flatMap((vm) => snapshotAtLevel(vm, { name: 'monday', levels, prefer: ['Btrfs'] }, host)),
+ *   E.flatMap(({ plan: { after }, copies }) => revertToCopies(after, { copies, present: { keep: 'tuesday' } }, host)),
+ * )
+ * E.isRight(plan) ? plan.right.steps.map(({ call }) => shellLine(call)) : plan.left
+ * // => ['mv -T -- /vms/one /vms/one.tuesday', 'btrfs subvolume snapshot /vms/one.monday /vms/one', 'btrfs subvolume show /vms/one']
+ *
+ * @since 0.2.0
+ */
+export const revertToCopies = (
+  machine: Machine,
+  request: RevertToCopiesRequest,
+  host: MachineHost,
+): E.Either<MachineRefusal, MachinePlan> => {
+  const refused = guards(machine, request, host)
+  if (refused !== undefined) return E.left(refused)
+  const aside = request.present === 'discard' ? undefined : request.present.keep
+  return E.right({
+    operation: 'revert',
+    via: host.via,
+    how: 'by hand',
+    before: machine,
+    after: machineBack(machine, request),
+    parts: request.copies.flatMap((copy) => partOf(machine, copy)),
+    steps: assemble(machine, revertToCopySteps(request.copies, aside)),
+    finally: [],
+    consistency: undefined,
+    unlinked: [],
+    requires: [],
+    assumes: assumptionsOf(request),
+  })
+}
