@@ -163,6 +163,8 @@ export type {
 } from './operation/request.js'
 export { addOverlay } from './operation/add-overlay.js'
 export { commit, shallowCommit } from './operation/commit.js'
+export { commitRoom, extendVolume, roomQuestions } from './operation/commit-room.js'
+export type { Checked, CommitRoom, Measured, RoomFacts } from './operation/commit-room.js'
 export { pull } from './operation/pull.js'
 export { copy } from './operation/copy.js'
 export { rename } from './operation/rename.js'

@@ -67,10 +67,10 @@ export const startAssumption = (
   return told ? [] : [{ _tag: 'StartsWith', image: name, path: locationString(location), from }]
 }
 
-/** That the device under an image holds what the image grows to. */
+/** That the device under an image holds what the image grows to; under qcow2, whatever is written into it. */
 export const deviceAssumption = (image: Image, sizeBytes: number): ReadonlyArray<Assumption> =>
-  image.location._tag === 'BlockDevice' && sizeBytes > image.sizeBytes
-    ? [{ _tag: 'DeviceHolds', image: image.name, sizeBytes }]
+  image.location._tag === 'BlockDevice' && (image.format === 'qcow2' || sizeBytes > image.sizeBytes)
+    ? [{ _tag: 'DeviceHolds', image: image.name, sizeBytes: Math.max(sizeBytes, image.sizeBytes) }]
     : []
 
 /** That bitmaps left behind are no loss. */

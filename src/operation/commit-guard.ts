@@ -21,7 +21,7 @@ import {
   removalGuard,
   writableGuard,
 } from './guard-live.js'
-import { growthGuard } from './guard-size.js'
+import { deviceGuard, growthGuard } from './guard-size.js'
 import { pointGuard } from './points.js'
 
 /** What a commit needs of the host. */
@@ -167,6 +167,7 @@ export const commitGuards: ReadonlyArray<Guard<CommitJob>> = [
   topGrowthGuard,
   (job) => writableGuard(job.hypervisor.via, job.base),
   (job) => growthGuard(job.base, job.top.sizeBytes, { below: backingOf(job.chain, job.base), around: around(job) }),
+  deviceGuard,
   commitSnapshotGuard,
   commitBitmapGuard,
   (job) => plaintextGuard(job.request, job.span.slice(1), job.base),

@@ -86,7 +86,7 @@ const assumesOf = ({ job, dropped, after }: CommitOutcome, steps: Plan['steps'])
       closed: offline ? closedImages(job, [...span, ...header]) : header,
       links: [...span.slice(1), ...qemu, ...header],
     }),
-    ...deviceAssumption(base, top.sizeBytes),
+    ...(job.request.device === undefined ? deviceAssumption(base, top.sizeBytes) : []),
     ...bitmapAssumptions(carriesBitmaps(hypervisor, base) ? [] : span.slice(1)),
     ...snapshotAssumptions(span.slice(1)),
     ...(hypervisor.via === 'libvirt' ? killAssumptions(qemu) : []),
@@ -147,7 +147,7 @@ export const planCommit = (job: CommitJob): E.Either<Refusal, Plan> =>
  * Refuses, in this order: `ImageNotInChain`, `NothingBelow`, `TopNotAboveBase`, `GuestStateWrong`, `NotOnActivePath`,
  * `CapabilityMissing`, `JobOverlaps`, `ActiveNeedsPivotDecision`, `PivotOnlyForActive`, `ImageShared`,
  * `FormatCannotChangeBacking`, `BaseLargerThanTop`, `ShortImageExposesBase` (or, with `short: 'grow'`, `ImageShared` and
- * `NotThisWay` of a top that cannot grow), `BaseNotGrowable`,
+ * `NotThisWay` of a top that cannot grow), `BaseNotGrowable`, `BaseDeviceTooSmall`,
  * `InternalSnapshotsLost`, `BitmapsLost`, `PlaintextLeak`, `NotThisWay` (a definition that cannot be mended,
  * encrypted images through qemu-img), `NodeUnknown`, `PathNotAbsolute`, `LocationNotAddressable`, `FilterAbove`,
  * `NodeNameInvalid`, `GuestStateWrong` (removing files while paused, through libvirt), `PointUnknown`,

@@ -5,7 +5,7 @@ import { withMachine } from '../model/machine.js'
 import type { Machine } from '../model/machine.js'
 import type { StorageCopy } from '../model/storage-copy.js'
 import type { MachineHost } from '../plan/machine-host.js'
-import type { MachinePlan } from '../plan/machine-plan.js'
+import type { MachineAssumption, MachinePlan } from '../plan/machine-plan.js'
 import { refuseMachine } from '../plan/machine-refusal.js'
 import type { MachineRefusal } from '../plan/machine-refusal.js'
 import { deleteCopySteps } from './dialect/level-step.js'
@@ -37,6 +37,36 @@ const guards = (machine: Machine, { copies }: DeleteCopiesRequest, host: Machine
   const disk = copies.find((copy) => !machine.disks.has(copy.disk))?.disk
   if (disk !== undefined) return refuseMachine({ _tag: 'DiskNotFound', disk })
   return viaGuard(machine, host)
+}
+
+/** Nobody can see who reads a copy. */
+const unreadCopy = ({ disk, path, image }: StorageCopy): MachineAssumption => ({
+  _tag: 'OfDisk',
+  disk,
+  assumption: { _tag: 'NoOtherReaders', images: [path ?? locationString(image.location)] },
+})
+
+interface Deletion {
+  readonly drafts: ReadonlyArray<Draft>
+  readonly after: Machine
+}
+
+const deletion = (
+  machine: Machine,
+  copies: ReadonlyArray<StorageCopy>,
+  { ends, host }: { readonly ends: ReadonlyArray<string>; readonly host: MachineHost },
+): Deletion => {
+  const unread = withMachine(machine, { disks: withReaders(machine, copies, 'drop') })
+  const gone = forgotten(unread, ends, host.via)
+  const mended =
+    ends.length === 0 ? { machine: gone.machine, drafts: [] } : redefined(gone.machine, new Map(), host.via)
+  const unrecorded = ends.filter(
+    (name) => host.via !== 'libvirt' || machine.snapshots.get(name)?.recorded === undefined,
+  )
+  return {
+    after: mended.machine,
+    drafts: [...endedWith(deleteCopySteps(copies), unrecorded), ...gone.drafts, ...mended.drafts],
+  }
 }
 
 /**
@@ -80,36 +110,19 @@ export const deleteCopies = (
   const recorded = host.via === 'libvirt' && ends.some((name) => machine.snapshots.get(name)?.recorded !== undefined)
   const lacking = recorded ? featureGuard(host, ['libvirt-redefine']) : undefined
   if (lacking !== undefined) return E.left(lacking)
-  const unread = withMachine(machine, { disks: withReaders(machine, copies, 'drop') })
-  const gone = forgotten(unread, ends, host.via)
-  const mended =
-    ends.length === 0 ? { machine: gone.machine, drafts: [] } : redefined(gone.machine, new Map(), host.via)
-  const unrecorded = ends.filter(
-    (name) => host.via !== 'libvirt' || machine.snapshots.get(name)?.recorded === undefined,
-  )
-  const drafts = [...endedWith(deleteCopySteps(copies), unrecorded), ...gone.drafts, ...mended.drafts]
+  const { drafts, after } = deletion(machine, copies, { ends, host })
   return E.right({
     operation: 'delete',
     via: host.via,
     how: 'by hand',
     before: machine,
-    after: mended.machine,
+    after,
     parts: [],
     steps: assemble(machine, drafts),
     finally: [],
     consistency: undefined,
     unlinked: copies.flatMap(({ level, path }) => (level._tag === 'Reflink' && path !== undefined ? [path] : [])),
     requires: recorded ? ['libvirt-redefine'] : [],
-    assumes: [
-      ...copies.map(
-        ({ disk, path, image }) =>
-          ({
-            _tag: 'OfDisk',
-            disk,
-            assumption: { _tag: 'NoOtherReaders', images: [path ?? locationString(image.location)] },
-          }) as const,
-      ),
-      ...recordsAssumption(machine, host),
-    ],
+    assumes: [...copies.map(unreadCopy), ...recordsAssumption(machine, host)],
   })
 }

@@ -2,6 +2,7 @@ import { traitsOf } from '../model/format.js'
 import type { Image } from '../model/image.js'
 import { refuse } from '../plan/refusal.js'
 import type { Alternative, Refusal } from '../plan/refusal.js'
+import type { CommitJob } from './commit-job.js'
 
 /** Why an image cannot be enlarged; nothing where it can. */
 export const stuck = (image: Image, below: Image | undefined): string | undefined => {
@@ -27,3 +28,11 @@ export const growthGuard = (
     ? undefined
     : refuse({ _tag: 'BaseNotGrowable', base: base.name, baseBytes: base.sizeBytes, topBytes, why }, around)
 }
+
+/** Refuses a commit that would run out of room on the device of its base, half done: nobody else notices before. */
+export const deviceGuard = ({ base, request: { device } }: CommitJob): Refusal | undefined =>
+  device === undefined || device.presentBytes >= device.neededBytes
+    ? undefined
+    : refuse({ _tag: 'BaseDeviceTooSmall', base: base.name, ...device }, [
+        { _tag: 'ExtendDevice', image: base.name, toBytes: device.neededBytes },
+      ])

@@ -31,7 +31,8 @@ export type End = 'pivot' | 'keep'
 /**
  * A commit of `top`, and of everything between, down into `base`; the lowest image where `base` is left out. `end` is
  * needed exactly where `top` is the active image. `short` says what to do where an overlay would show old data of the base beyond
- * the end of a shorter `top`: `refuse`, the default, or, through qemu-img, `grow` the top first.
+ * the end of a shorter `top`: `refuse`, the default, or, through qemu-img, `grow` the top first. `device` says how large the device of
+ * the base is, and how large it has to be ({@link commitRoom}); where it is left out, that it is large enough is assumed.
  *
  * @since 0.1.0
  */
@@ -40,6 +41,7 @@ export interface CommitRequest extends CommonRequest {
   readonly base?: string
   readonly end?: End
   readonly short?: 'refuse' | 'grow'
+  readonly device?: { readonly presentBytes: number; readonly neededBytes: number }
 }
 
 /**

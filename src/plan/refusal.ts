@@ -18,6 +18,7 @@ export type Alternative =
   | { readonly _tag: 'ActiveCommit'; readonly base: string }
   | { readonly _tag: 'Copy'; readonly depth: 'full' | 'shallow' }
   | { readonly _tag: 'Grow'; readonly image: string; readonly toBytes: number; readonly guest: 'shut-off' | 'any' }
+  | { readonly _tag: 'ExtendDevice'; readonly image: string; readonly toBytes: number }
   | { readonly _tag: 'SafeRebase'; readonly image: string }
   | { readonly _tag: 'Via'; readonly via: Hypervisor['via']; readonly guest: ReadonlyArray<GuestState> }
   | { readonly _tag: 'KeepLeftovers' }
@@ -82,6 +83,12 @@ type Facts =
       readonly baseBytes: number
       readonly topBytes: number
       readonly why: string
+    }
+  | {
+      readonly _tag: 'BaseDeviceTooSmall'
+      readonly base: string
+      readonly presentBytes: number
+      readonly neededBytes: number
     }
   | {
       readonly _tag: 'InternalSnapshotsLost'

@@ -58,6 +58,7 @@ const texts: { readonly [T in keyof ByTag]: (alternative: ByTag[T]) => string } 
   Copy: ({ depth }) => `make a ${depth} copy`,
   Grow: ({ image, toBytes, guest }) =>
     `grow ${nameText(image)} to ${sizeText(toBytes)}${guest === 'shut-off' ? ' while the guest is shut off' : ''}`,
+  ExtendDevice: ({ image, toBytes }) => `extend the device of ${nameText(image)} to ${sizeText(toBytes)}`,
   SafeRebase: ({ image }) => `rebase ${nameText(image)} with qemu-img, in its safe mode, while the guest is shut off`,
   Via: ({ via, guest }) => `ask through ${viaText(via)}, with the guest ${statesText(guest)}`,
   KeepLeftovers: () => 'keep the files of the images that nobody reads afterwards',

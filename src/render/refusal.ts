@@ -60,6 +60,8 @@ const texts: { readonly [T in keyof ByTag]: (refusal: ByTag[T]) => string } = {
     `The base ${nameText(base)} is larger than ${nameText(top)}, and a commit does not shrink it, so the guest would see a larger disk with old data at its end: ${sizeText(baseBytes)} over ${sizeText(topBytes)}.`,
   ShortImageExposesBase: ({ base, baseBytes, short, shortBytes, overlay, overlayBytes }) =>
     `${nameText(short)} is shorter than both its overlay and what lies below it, and QEMU would let old data of ${nameText(base)} show through beyond its end: ${nameText(base)} has ${sizeText(baseBytes)}, ${nameText(short)} has ${sizeText(shortBytes)}, ${nameText(overlay)} has ${sizeText(overlayBytes)}.`,
+  BaseDeviceTooSmall: ({ base, presentBytes, neededBytes }) =>
+    `The device of the base ${nameText(base)} is too small for what the base becomes: ${sizeText(presentBytes)}, and ${sizeText(neededBytes)} are needed.`,
   BaseNotGrowable: ({ base, baseBytes, topBytes, why }) =>
     `The base ${nameText(base)} has ${sizeText(baseBytes)}, the data needs ${sizeText(topBytes)}, and it cannot grow: ${why}.`,
   InternalSnapshotsLost: ({ lost, why }) =>

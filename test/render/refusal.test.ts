@@ -46,6 +46,7 @@ const samples: { readonly [T in Refusal['_tag']]: Facts<T> } = {
     overlay: 'img3',
     overlayBytes: 196608,
   },
+  BaseDeviceTooSmall: { _tag: 'BaseDeviceTooSmall', base: 'img1', presentBytes: 65536, neededBytes: 131072 },
   BaseNotGrowable: { _tag: 'BaseNotGrowable', base: 'img1', baseBytes: 65536, topBytes: 131072, why: 'reason1' },
   InternalSnapshotsLost: {
     _tag: 'InternalSnapshotsLost',
@@ -145,6 +146,7 @@ describe('alternativeText', () => {
     ActiveCommit: { _tag: 'ActiveCommit', base: 'img1' },
     Copy: { _tag: 'Copy', depth: 'shallow' },
     Grow: { _tag: 'Grow', image: 'img1', toBytes: 131072, guest: 'shut-off' },
+    ExtendDevice: { _tag: 'ExtendDevice', image: 'img1', toBytes: 131072 },
     SafeRebase: { _tag: 'SafeRebase', image: 'img1' },
     Via: { _tag: 'Via', via: 'qemu-img', guest: ['shut-off'] },
     KeepLeftovers: { _tag: 'KeepLeftovers' },

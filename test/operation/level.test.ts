@@ -1,0 +1,339 @@
+import * as E from 'fp-ts/lib/Either.js'
+import { describe, expect, it } from 'vitest'
+
+import { explainMachine, explainMachineRefusal, shellLine } from '../../src/index.js'
+import type { LevelPlan, LevelRequest, Machine, MachineHost, MachineRefusal, StorageLevel } from '../../src/index.js'
+import { withMachine } from '../../src/model/machine.js'
+import { deleteCopies } from '../../src/operation/delete-copies.js'
+import { revertToCopies } from '../../src/operation/revert-to-copies.js'
+import { snapshotAtLevel } from '../../src/operation/snapshot-at-level.js'
+import { throughLibvirt, throughQemuImg, throughQmp } from './expect-take.js'
+import { vm } from './machine.js'
+import type { Vm } from './machine.js'
+
+const external = { _tag: 'QemuExternal' } as const
+const internal = { _tag: 'QemuInternal' } as const
+const reflink = { _tag: 'Reflink' } as const
+const btrfs = { _tag: 'Btrfs', subvolume: '/images', snapshots: '/snapshots' } as const
+const array = { _tag: 'Other', name: 'array', keeps: 'full copy' } as const
+const thin = (volume: string): StorageLevel => ({ _tag: 'Lvm', group: 'vg', volume, kind: 'thin' })
+
+const raw = (name: string) => ({ format: 'raw', location: { _tag: 'BlockDevice', path: `/dev/vg/${name}` } }) as const
+
+const free: Vm = { disks: { vda: 'a <- a.1^', vdb: 'b^' }, records: 'none', nodes: 'monitor' }
+const onVolume: Vm = { ...free, images: { b: raw('b') } }
+const off: Vm = { ...free, state: 'shut-off' }
+const managed: Vm = { disks: { vda: 'a <- a.1^', vdb: 'b^' } }
+
+const levels = (vda: ReadonlyArray<StorageLevel>, vdb: ReadonlyArray<StorageLevel>): LevelRequest['levels'] =>
+  new Map([
+    ['vda', vda],
+    ['vdb', vdb],
+  ])
+
+const all = ['Lvm', 'Btrfs', 'Reflink', 'Other', 'QemuExternal', 'QemuInternal'] as const
+
+const ask = (
+  of: Vm | Machine,
+  request: Partial<LevelRequest>,
+  host: MachineHost = throughQmp,
+): E.Either<MachineRefusal, LevelPlan> =>
+  snapshotAtLevel(
+    'Machine' in of || !('vda' in of.disks) ? (of as Machine) : vm(of as Vm).machine,
+    { name: 'now', creationTime: '1', prefer: all, levels: levels([external], [external]), ...request },
+    host,
+  )
+
+const right = <A>(of: E.Either<MachineRefusal, A>): A => {
+  if (E.isLeft(of)) throw new Error(explainMachineRefusal(of.left))
+  return of.right
+}
+
+const left = (of: E.Either<MachineRefusal, unknown>): MachineRefusal => {
+  if (E.isRight(of)) throw new Error('planned')
+  return of.left
+}
+
+const lines = ({ plan }: Pick<LevelPlan, 'plan'>): ReadonlyArray<string> =>
+  plan.steps.map(({ call }) => shellLine(call))
+
+describe('a snapshot at the level preferred', () => {
+  it('pauses a guest that runs, and has each disk where the caller wants it', () => {
+    const level = right(ask(onVolume, { levels: levels([reflink, external], [thin('b'), external]) }))
+    expect(lines(level)).toStrictEqual([
+      '{"execute":"stop"}',
+      'cp --reflink=always --preserve=mode,ownership -- /images/a.1 /images/a.1.now',
+      'sync -- /images/a.1.now',
+      'lvcreate --snapshot --setactivationskip n --name b.now vg/b',
+      'lvs --reportformat json --units b --nosuffix --options lv_name,lv_size,origin,lv_attr,snap_percent vg/b.now',
+      '{"execute":"cont"}',
+    ])
+    expect(level.paused).toStrictEqual({ from: 0, to: 5 })
+    expect(level.plan.finally.map(({ from, step }) => [from, shellLine(step.call)])).toStrictEqual([
+      [0, '{"execute":"cont"}'],
+    ])
+    expect(level.passedOver.map(({ disk, level: kind, why }) => [disk, kind, why._tag])).toStrictEqual([
+      ['vda', 'Lvm', 'NotOffered'],
+      ['vda', 'Btrfs', 'NotOffered'],
+    ])
+    expect(level.plan.after.snapshots.get('now')?.disks).toStrictEqual(
+      new Map([
+        ['vda', { mode: 'manual' }],
+        ['vdb', { mode: 'manual' }],
+      ]),
+    )
+    expect(level.plan.after.disks.get('vda')?.images.get('a')?.otherReaders).toStrictEqual(['now at /images/a.1.now'])
+  })
+
+  it('freezes file systems around the pause', () => {
+    const level = right(ask(free, { levels: levels([btrfs], [btrfs]), quiesce: 'require' }))
+    expect(lines(level)).toStrictEqual([
+      '{"execute":"guest-fsfreeze-freeze"}',
+      '{"execute":"stop"}',
+      'btrfs subvolume snapshot -r /images /snapshots/images.now',
+      'btrfs subvolume show /snapshots/images.now',
+      '{"execute":"cont"}',
+      '{"execute":"guest-fsfreeze-thaw"}',
+    ])
+    expect(level.plan.consistency).toBe('quiesced')
+    expect(level.copies.map(({ path }) => path)).toStrictEqual(['/snapshots/images.now/a.1', '/snapshots/images.now/b'])
+  })
+
+  it('takes what QEMU takes while the guest stands still, through libvirt with a record', () => {
+    const level = right(ask(managed, { levels: levels([array], [external]) }, throughLibvirt))
+    expect(
+      level.plan.steps.map(({ call }) => (call._tag === 'Libvirt' ? call.function.call : call._tag)),
+    ).toStrictEqual([
+      'virDomainSuspend',
+      'virDomainSnapshotCreateXML',
+      'virDomainGetXMLDesc',
+      'HandOver',
+      'virDomainResume',
+    ])
+    expect([level.plan.before.state, level.plan.after.state]).toStrictEqual(['running', 'running'])
+    expect(level.plan.after.snapshots.get('now')?.recorded).toBeDefined()
+  })
+
+  it('lets libvirt stop a guest whose memory is kept, and go on when the copies are there', () => {
+    const memory = { _tag: 'External', path: '/images/memory' } as const
+    const level = right(ask(managed, { memory, levels: levels([array], [reflink]) }, throughLibvirt))
+    expect(
+      level.plan.steps.map(({ call }) => (call._tag === 'Libvirt' ? call.function.call : call._tag)),
+    ).toStrictEqual(['virDomainSnapshotCreateXML', 'HandOver', 'Host', 'Host', 'virDomainResume'])
+    expect([level.plan.consistency, level.plan.after.state]).toStrictEqual(['memory', 'running'])
+  })
+
+  it('has libvirt write down what it has not taken, which needs the time', () => {
+    const both = { levels: levels([reflink], [reflink]) }
+    const level = right(ask(managed, both, throughLibvirt))
+    expect(lines(level).at(-1)).toContain('snapshot-create')
+    const { creationTime: _, ...timeless } = { name: 'now', prefer: all, creationTime: '1', ...both }
+    expect(left(snapshotAtLevel(vm(managed).machine, timeless, throughLibvirt))._tag).toBe('RecordMissing')
+    expect(E.isRight(snapshotAtLevel(vm(managed).machine, { ...timeless, metadata: 'none' }, throughLibvirt))).toBe(
+      true,
+    )
+  })
+
+  it('runs no pause where nothing runs, and none where QEMU does all', () => {
+    expect(lines(right(ask(off, { levels: levels([btrfs], [btrfs]) }, throughQemuImg)))).toHaveLength(2)
+    expect(right(ask(free, {})).paused).toBeUndefined()
+  })
+
+  it('says what thick snapshots, copies and places rely on', () => {
+    const thick = { _tag: 'Lvm', group: 'vg', volume: 'b', kind: { thickBytes: 8_388_608 } } as const
+    const level = right(ask(onVolume, { levels: levels([reflink], [thick]) }))
+    expect(lines(level)).toContain('lvcreate --snapshot --size 8388608b --name b.now vg/b')
+    expect(level.plan.assumes.map(({ _tag }) => _tag)).toStrictEqual([
+      'StoredOn',
+      'OfDisk',
+      'CopyReads',
+      'StoredOn',
+      'OfDisk',
+      'CopyHolds',
+    ])
+    expect(explainMachine(level.plan)).toContain('no more than 8 MiB (8,388,608 bytes) are written')
+  })
+
+  it('tells which bitmaps the copy of a running guest loses', () => {
+    const bitmaps = [{ name: 'b0', granularityBytes: 65_536, state: 'recording' }] as const
+    const of = { ...free, images: { b: { bitmaps } } }
+    const losses = (from: Vm, host: MachineHost) =>
+      right(ask(from, { levels: levels([reflink], [reflink]) }, host)).copies.map((one) => one.losesBitmaps)
+    expect(losses(of, throughQmp)).toStrictEqual([[], ['b0']])
+    expect(losses({ ...of, state: 'shut-off' }, throughQemuImg)).toStrictEqual([[], []])
+  })
+})
+
+describe('a level is passed over', () => {
+  const why = (of: Vm, level: StorageLevel, more: Partial<LevelRequest> = {}, host: MachineHost = throughQmp) => {
+    const refused = left(ask(of, { levels: levels([level], [external]), ...more }, host))
+    return refused._tag === 'NoLevelFits'
+      ? refused.passed.filter((one) => one.level === level._tag).map((one) => one.why)
+      : refused
+  }
+
+  it.each([
+    ['another volume', thin('b'), { _tag: 'NotThere', image: 'a.1', wanted: 'the volume vg/b' }],
+    ['no name of a volume', { ...thin('b'), group: '-vg' } as StorageLevel, { _tag: 'NameUnfit', name: '-vg' }],
+    ['a reserved name', thin('a_tmeta'), { _tag: 'NameUnfit', name: 'a_tmeta' }],
+    [
+      'no size',
+      { _tag: 'Lvm', group: 'vg', volume: 'b', kind: { thickBytes: 0 } } as const,
+      { _tag: 'SizeUnfit', sizeBytes: 0 },
+    ],
+    [
+      'another subvolume',
+      { ...btrfs, subvolume: '/image' },
+      { _tag: 'NotThere', image: 'a.1', wanted: 'the subvolume /image' },
+    ],
+    [
+      'its own snapshots',
+      { ...btrfs, snapshots: '/images/.s' },
+      { _tag: 'SnapshotsInside', snapshots: '/images/.s', subvolume: '/images' },
+    ],
+    ['a relative path', { ...btrfs, snapshots: 's' }, { _tag: 'PathNotAbsolute', path: 's' }],
+  ] as const)('for %s', (_, level, expected) => {
+    expect(why(free, level)).toStrictEqual([expected])
+  })
+
+  it('where the guest may not be paused', () => {
+    expect(why(free, reflink, { pause: 'never' })).toStrictEqual([{ _tag: 'NeedsPause' }])
+    expect(E.isRight(ask(free, { pause: 'never' }))).toBe(true)
+    expect(E.isRight(ask(off, { pause: 'never', levels: levels([reflink], [reflink]) }, throughQemuImg))).toBe(true)
+  })
+
+  it('where memory is kept in another way', () => {
+    expect(why(free, reflink, { memory: { _tag: 'Internal' } })).toStrictEqual([{ _tag: 'KeepsNoMemory' }])
+  })
+
+  it('where something is in the place of the copy', () => {
+    expect(why(free, reflink, { reserved: ['/images/a.1.now'] })).toStrictEqual([
+      { _tag: 'PathTaken', path: '/images/a.1.now', by: 'reserved' },
+    ])
+  })
+
+  it('where a backing string leads elsewhere from the copy', () => {
+    const relative = { backing: { image: 'a' as never, header: 'a', format: 'qcow2' } } as const
+    const of = { ...free, images: { 'a.1': relative } }
+    expect(why(of, { _tag: 'Reflink', folder: '/copies' })).toStrictEqual([
+      { _tag: 'HeaderLeadsAway', image: 'a.1', header: 'a' },
+    ])
+    const inside = right(ask(of, { levels: levels([btrfs], [btrfs]) })).copies[0]
+    expect([inside?.inside, inside?.reads]).toStrictEqual([['a', 'a.1'], []])
+  })
+
+  it('where a job or somebody else writes', () => {
+    const jobs = new Map([['vda', [{ id: 'j', kind: 'commit', images: ['a'] } as const]]])
+    expect(why(free, reflink, {}, { ...throughQmp, jobs })).toStrictEqual([
+      { _tag: 'JobActive', job: 'j', kind: 'commit' },
+    ])
+    const by = { _tag: 'Tool', name: 'writer' } as const
+    const opened = new Map([['vda', [{ image: 'a.1', by, access: 'write' } as const]]])
+    expect(why(free, reflink, {}, { ...throughQmp, opened })).toStrictEqual([
+      { _tag: 'WrittenByOther', image: 'a.1', by },
+    ])
+  })
+
+  it('where take refuses, in its words', () => {
+    const [refused] = [why(managed, internal, { levels: levels([internal], [internal]) }, throughLibvirt)].flat()
+    expect(refused).toMatchObject({ _tag: 'TakeRefuses', refusal: { _tag: 'GuestStateWrong' } })
+  })
+
+  it('where nobody prefers it', () => {
+    const refused = left(ask(free, { prefer: ['Lvm'] }))
+    expect(refused).toMatchObject({
+      _tag: 'NoLevelFits',
+      disk: 'vda',
+      passed: [
+        { level: 'Lvm', why: { _tag: 'NotOffered' } },
+        { level: 'QemuExternal', why: { _tag: 'NotPreferred' } },
+      ],
+    })
+    expect(explainMachineRefusal(refused).split('\n')).toHaveLength(3)
+  })
+})
+
+it('refuses what no level could do anything about', () => {
+  const tag = (of: Vm, request: Partial<LevelRequest>, host: MachineHost = throughQmp) =>
+    left(ask(of, request, host))._tag
+  expect(tag(free, { name: '' })).toBe('SnapshotNameWrong')
+  expect(tag(free, { leave: ['vdz'] })).toBe('DiskNotFound')
+  expect(tag(free, { leave: ['vda', 'vdb'] })).toBe('NothingSelected')
+  expect(tag(off, {})).toBe('GuestStateWrong')
+  expect(tag(managed, {}, throughQmp)).toBe('NotThisWay')
+  expect(tag({ ...managed, state: 'shut-off' }, {}, { ...throughLibvirt, managedSave: 'present' })).toBe(
+    'ManagedSavePresent',
+  )
+  expect(tag(free, { quiesce: 'require' }, { ...throughQmp, agent: 'absent' })).toBe('AgentAbsent')
+  const folder = { _tag: 'Reflink', folder: '/copies' } as const
+  expect(E.isRight(ask(free, { levels: levels([folder], [folder]) }))).toBe(true)
+})
+
+describe('what levels have', () => {
+  const taken = right(ask(off, { levels: levels([reflink], [array]) }, throughQemuImg))
+  const { after } = taken.plan
+
+  it('is deleted with the snapshot when nothing else holds it', () => {
+    const plan = right(deleteCopies(after, taken, throughQemuImg))
+    expect(lines({ plan })).toStrictEqual(['unlink -- /images/a.1.now', '# array delete now of vdb, /images/b'])
+    expect(plan.after.snapshots.size).toBe(0)
+    const [first] = taken.copies
+    const half = right(deleteCopies(after, { copies: first === undefined ? [] : [first] }, throughQemuImg))
+    expect(Array.from(half.after.snapshots.keys())).toStrictEqual(['now'])
+  })
+
+  it('keeps images from being written that it reads', () => {
+    expect(after.disks.get('vda')?.images.get('a')?.otherReaders).toHaveLength(1)
+    expect(
+      right(deleteCopies(after, taken, throughQemuImg))
+        .after.disks.get('vda')
+        ?.images.get('a')?.otherReaders,
+    ).toEqual([])
+  })
+
+  const tag = (
+    of: Machine,
+    copies: LevelPlan['copies'],
+    keep: 'keep' | 'discard' = 'discard',
+    host = throughQemuImg,
+  ) => {
+    const refused = left(revertToCopies(of, { copies, present: keep === 'keep' ? { keep: 'x' } : 'discard' }, host))
+    return refused._tag === 'CopyUnfit' ? refused.why : refused._tag
+  }
+
+  it('comes back whole, to a guest that is off, on the same chain', () => {
+    expect(tag(after, [])).toBe('NothingSelected')
+    expect(tag(after, taken.copies.slice(1))).toBe('left out')
+    expect(tag(after, [...taken.copies, ...taken.copies])).toBe('other snapshot')
+    expect(tag(after, taken.copies, 'keep')).toBe('PointsLost')
+    expect(tag(withMachine(after, { state: 'running' }), taken.copies)).toBe('GuestStateWrong')
+    const grown = vm({ ...off, disks: { vda: 'a <- a.1 <- a.2^', vdb: 'b^' } }).machine
+    expect(tag(withMachine(grown, { snapshots: after.snapshots }), taken.copies)).toBe('another chain')
+    const read = vm({ ...off, disks: { vda: 'a <- a.1^ <- a.2', vdb: 'b^' } }).machine
+    expect(tag(read, taken.copies)).toBe('overlays')
+    const by = { _tag: 'OtherGuest', name: 'x' } as const
+    const opened = new Map([['vdb', [{ image: 'b', by, access: 'read' } as const]]])
+    expect(tag(after, taken.copies, 'discard', { ...throughQemuImg, opened })).toBe('DiskRefused')
+  })
+
+  it('comes back in no subvolume in which something else is', () => {
+    const mixed = right(ask(off, { levels: levels([btrfs], [array]) }, throughQemuImg))
+    expect(tag(mixed.plan.after, mixed.copies)).toBe('same subvolume')
+    const both = right(ask(off, { levels: levels([btrfs], [btrfs]) }, throughQemuImg))
+    const since = vm({ ...off, disks: { vda: 'a <- (a.1^, a.9)', vdb: 'b^' } }).machine
+    expect(tag(since, both.copies)).toBe('images since')
+  })
+
+  it('comes back in one rename, with the present under another name', () => {
+    const files = right(ask(off, { levels: levels([reflink], [reflink]) }, throughQemuImg))
+    const plan = right(
+      revertToCopies(files.plan.after, { copies: files.copies, present: { keep: 'old' } }, throughQemuImg),
+    )
+    expect(lines({ plan }).slice(0, 4)).toStrictEqual([
+      'link -- /images/a.1 /images/a.1.old',
+      'cp --reflink=always --preserve=mode,ownership -- /images/a.1.now /images/a.1.now.next',
+      'sync -- /images/a.1.now.next',
+      'mv -T -- /images/a.1.now.next /images/a.1',
+    ])
+  })
+})
