@@ -24,9 +24,8 @@ export interface LogicalVolume {
 const volumeWire = record({ lv_name: text, lv_size: text, lv_attr: text }, { origin: text, snap_percent: text })
 const reportWire = record({ report: list(record({ lv: list(volumeWire) }, {})) }, {})
 
-/** A snapshot of which the fifth letter is capital has no room left; `S` in the first place is one that is invalid. */
-const isInvalid = (attributes: string): boolean =>
-  attributes.startsWith('S') || 'SI'.includes(attributes.charAt(4) || '-')
+/** The fifth letter is the state: `I` an invalid snapshot, `S` one that is suspended besides. */
+const isInvalid = (attributes: string): boolean => attributes.charAt(4) === 'I' || attributes.charAt(4) === 'S'
 
 /**
  * Reads what the `lvs` of a plan prints: `lvs --reportformat json --units b --nosuffix --options lv_name,lv_size,origin,lv_attr,snap_percent`.

@@ -88,7 +88,8 @@ const snapshotOf = (
     parent: machine.current,
     description: request.description,
     creationTime: request.creationTime,
-    state: machine.state === 'shut-off' ? 'shutoff' : 'disk-snapshot',
+    // Of a snapshot that it calls `shutoff`, and of which it has no file, libvirt takes it that all disks are inside their images.
+    state: machine.state === 'shut-off' && host.via !== 'libvirt' ? 'shutoff' : 'disk-snapshot',
     memory: { _tag: 'None' },
     disks: new Map(disks.map(({ disk, mode }) => [disk, { mode }])),
     recorded: undefined,

@@ -50,6 +50,15 @@ const domainRefusal = (machine: MachineWorld, xml: XmlElement, old: SimSnapshot 
     : undefined
 }
 
+/** What has no file besides, and was not of the disks alone, libvirt takes to be inside the images. */
+const kindRefusal = ({ state, memory, disks }: SimSnapshot): Refusal => {
+  const apart = Array.from(disks.values()).some(({ mode }) => mode === 'external') || memory._tag === 'External'
+  const manual = Array.from(disks).find(([, { mode }]) => mode === 'manual')
+  return state === 'disk-snapshot' || apart || manual === undefined
+    ? undefined
+    : libvirtRefuses(`unsupported configuration: disk '${manual[0]}' must use snapshot mode 'internal'`)
+}
+
 /** A disk that the XML leaves out is written down all the same, with a name that libvirt makes up. */
 const filledIn = (snapshot: SimSnapshot): ReadonlyMap<string, SnapshotRecordDisk> => {
   const disks = new Map(snapshot.disks)
@@ -77,7 +86,7 @@ export const redefine = (machine: MachineWorld, { arguments: { xml }, flags }: S
   if (given === undefined) return unmodelled('a redefinition without a name')
   const old = machine.snapshots.get(given.name)
   const refused =
-    domainRefusal(machine, xml, old) ?? parentRefusal(machine, given) ?? stateRefusal(old, given) ?? undefined
+    domainRefusal(machine, xml, old) ?? parentRefusal(machine, given) ?? stateRefusal(old, given) ?? kindRefusal(given)
   if (refused !== undefined) return refused
   const whole = { ...given, domain: given.domain ?? old?.domain }
   const snapshot = { ...whole, disks: filledIn(whole) }

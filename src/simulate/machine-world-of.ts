@@ -7,7 +7,14 @@ import { keyOf } from './files.js'
 import { textIn } from './libvirt-xml.js'
 import { disksOfDomain, readOnlyIn, recordOf } from './machine-record.js'
 import { managedSave, noStorage } from './machine-world.js'
-import type { MachineDomain, MachineWorld, SavedGuest, SimSnapshot, StoredDisk } from './machine-world.js'
+import type {
+  MachineDomain,
+  MachineStorage,
+  MachineWorld,
+  SavedGuest,
+  SimSnapshot,
+  StoredDisk,
+} from './machine-world.js'
 import { worldOf } from './world-of.js'
 import type { Inside, WorldError } from './world-of.js'
 import { withProcess } from './world.js'
@@ -136,6 +143,14 @@ const diskWorld = ({ machine, chain, contents, inside, numbersFrom }: OneDisk): 
   return E.right(declaring(declared, machine))
 }
 
+const undisturbed = { memory: 'booted', restoring: false, frozen: false } as const
+
+const storageOf = ({ volumes = [], subvolumes = [] }: MachineWorldOptions): MachineStorage => ({
+  ...noStorage,
+  volumes: new Map(Array.from(volumes, (volume) => [volume, undefined])),
+  subvolumes: new Set(Array.from(subvolumes, keyOf)),
+})
+
 /**
  * The world in which a machine is real: for each disk what `worldOf` makes, started from what the persistent definition stores of
  * it, libvirt's own record of each snapshot as the machine gives it, and a file for each saved memory.
@@ -173,8 +188,8 @@ export const machineWorldOf = (
   const worlds = new Map<string, World>()
   let numbersFrom = 0
   for (const [disk, chain] of Array.from(machine.disks).reverse()) {
-    const inside = options.inside?.get(disk)
-    const made = diskWorld({ machine, chain, contents: contents.get(disk) ?? new Map(), inside, numbersFrom })
+    const own = { contents: contents.get(disk) ?? new Map(), inside: options.inside?.get(disk) }
+    const made = diskWorld({ machine, chain, numbersFrom, ...own })
     if (E.isLeft(made)) return made
     worlds.set(disk, made.right)
     numbersFrom = made.right.qemu?.counter ?? 0
@@ -185,17 +200,13 @@ export const machineWorldOf = (
     worlds: new Map(Array.from(worlds).reverse()),
     domain: domainOf(machine),
     snapshots: snapshots.right,
-    current: machine.current !== undefined && snapshots.right.has(machine.current) ? machine.current : undefined,
+    current: machine.current === undefined ? undefined : snapshots.right.get(machine.current)?.name,
     memoryFiles: memoryOf(machine),
-    memory: 'booted',
+    ...undisturbed,
     saved: savedOf(machine),
     clockSeconds: options.clockSeconds ?? 0,
     ...undisturbed,
     agent: options.agent ?? 'answers',
-    storage: {
-      ...noStorage,
-      volumes: new Map(Array.from(options.volumes ?? [], (volume) => [volume, undefined])),
-      subvolumes: new Set(Array.from(options.subvolumes ?? [], keyOf)),
-    },
+    storage: storageOf(options),
   })
 }

@@ -30,7 +30,17 @@ const opened = (world: World, images: ReadonlyArray<StoredImage>, { guest, numbe
   const counter = numbersFrom + images.length
   let next: World = {
     ...world,
-    qemu: { guest, root: '', declared: world.boot, nodes, open: nodes, cache: nodes, unflushed: nodes, jobs: [], counter },
+    qemu: {
+      guest,
+      root: '',
+      declared: world.boot,
+      nodes,
+      open: nodes,
+      cache: nodes,
+      unflushed: nodes,
+      jobs: [],
+      counter,
+    },
   }
   let below: string | undefined
   for (const [index, image] of Array.from(images.entries()).reverse()) {

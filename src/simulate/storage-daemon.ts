@@ -31,7 +31,7 @@ const empty = (world: World, socket: string): World => ({
     nodes: emptyTable,
     open: emptyTable,
     cache: emptyTable,
-  unflushed: emptyTable,
+    unflushed: emptyTable,
     jobs: [],
     counter: 0,
   },

@@ -34,12 +34,12 @@ const levels = (vda: ReadonlyArray<StorageLevel>, vdb: ReadonlyArray<StorageLeve
 const all = ['Lvm', 'Btrfs', 'Reflink', 'Other', 'QemuExternal', 'QemuInternal'] as const
 
 const ask = (
-  of: Vm | Machine,
+  of: Vm,
   request: Partial<LevelRequest>,
   host: MachineHost = throughQmp,
 ): E.Either<MachineRefusal, LevelPlan> =>
   snapshotAtLevel(
-    'Machine' in of || !('vda' in of.disks) ? (of as Machine) : vm(of as Vm).machine,
+    vm(of).machine,
     { name: 'now', creationTime: '1', prefer: all, levels: levels([external], [external]), ...request },
     host,
   )

@@ -1,10 +1,18 @@
 // Snapshots taken on a libvirt domain with two disks.
 
+import { deleteCopies, locationString, snapshotAtLevel } from 'backing-chain'
+import type { LevelRequest, StorageLevel } from 'backing-chain'
 import { describe, expect, it } from 'vitest'
 import type { TakeRequest } from '../../src/operation/machine-request.js'
+import type { Host } from './harness/steps.js'
+import { right } from './harness/tree.js'
+import { compareMachine } from './machine/compare.js'
+import { executeMachine } from './machine/execute.js'
+import { afterTake } from './machine/expected.js'
 import { labForAll } from './machine/lab.js'
+import { observe } from './machine/observe.js'
 import { does } from './machine/plans.js'
-import { inSession } from './machine/session.js'
+import { inSession, machineHost } from './machine/session.js'
 
 const lab = labForAll()
 
@@ -81,5 +89,49 @@ it('running, quiesced where an agent answers, and none does', async () => {
   await inSession(lab, 'running', async (session) => {
     const plan = await does(session, { take: { name: 's1', quiesce: 'prefer' } })
     expect(plan.consistency).toBe('quiesced or crash')
+  })
+})
+
+describe.each(['running', 'shut-off'] as const)('%s, by somebody else', (guest) => {
+  it.each(['both disks', 'one disk'] as const)('%s, and one over it by libvirt', async (which) => {
+    await inSession(lab, guest, async (session) => {
+      await does(session, { take: { name: 's0' } })
+      if (guest === 'running') await session.write(2, 'x')
+      const { seen, machine } = await session.look()
+      const array: StorageLevel = { _tag: 'Other', name: 'array', keeps: 'full copy' }
+      const levels = new Map<string, ReadonlyArray<StorageLevel>>([
+        ['vda', [array]],
+        ['vdb', [which === 'both disks' ? array : { _tag: 'QemuExternal' }]],
+      ])
+      const request: LevelRequest = {
+        name: 's1',
+        creationTime: '1795656132',
+        levels,
+        prefer: ['Other', 'QemuExternal'],
+      }
+      const { plan, copies } = right(snapshotAtLevel(machine, request, machineHost))
+      const handed: Array<string> = []
+      const host: Host = {
+        ...session.host,
+        call: async (call) => {
+          if (call._tag !== 'HandOver' || call.task !== 'take')
+            return call._tag === 'HandOver' ? undefined : session.host.call(call)
+          const state = guest === 'running' ? 'paused' : 'shut off'
+          expect((await session.virsh('domstate')).trim()).toBe(state)
+          return handed.push(call.path)
+        },
+      }
+      await executeMachine(plan, host)
+      expect(handed).toEqual(copies.map(({ image }) => locationString(image.location)))
+      const now = await observe(session.stage)
+      const account = which === 'both disks' ? session.expected() : afterTake(session.expected(), 's1', ['vdb'])
+      await compareMachine({ plan, before: seen, seen: now, expected: account })
+      session.note(() => account)
+      await does(session, { take: { name: 's2' } })
+      if (which === 'one disk') return
+      const on = (await session.look()).machine
+      await executeMachine(right(deleteCopies(on, { copies }, machineHost)), host)
+      expect((await session.look()).machine.snapshots.has('s1')).toBe(false)
+    })
   })
 })

@@ -1,0 +1,352 @@
+// Snapshots below QEMU, and bases on block devices: btrfs and reflinks for real, logical volumes by loop devices and by their commands.
+
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import {
+  capabilitiesOfVersions,
+  chain,
+  commit,
+  commitRoom,
+  deleteCopies,
+  explainMachineRefusal,
+  extendVolume,
+  machine,
+  revertToCopies,
+  roomQuestions,
+  snapshotAtLevel,
+} from 'backing-chain'
+import type {
+  Call,
+  Chain,
+  CommitRoom,
+  ImageDescription,
+  LevelRequest,
+  Machine,
+  MachineHost,
+  RoomFacts,
+  StorageLevel,
+} from 'backing-chain'
+import { decodeCheck, decodeLogicalVolumes, decodeMeasure } from 'backing-chain/codec'
+import * as E from 'fp-ts/lib/Either.js'
+import { describe, expect, it } from 'vitest'
+import { qemuImgHost } from './harness/execute-qemu-img.js'
+import { execute, type Host } from './harness/steps.js'
+import { right } from './harness/tree.js'
+import { binary, qemuVersions, type QemuVersion } from './lab/binaries.js'
+import { run, runOk } from './lab/exec.js'
+import { createImage, readCells } from './lab/images.js'
+import { parseJson } from './lab/json.js'
+import { loopProblem, withBtrfs, withLoop, type Loop } from './lab/loop.js'
+import { executeMachine } from './machine/execute.js'
+import { freeHost, noAgent } from './machine/qmp-host.js'
+import { powerOn, shutOff, type Home } from './machine/qmp-machine.js'
+import { guestWrites } from './machine/qmp-writer.js'
+
+const problem = await loopProblem()
+if (problem !== undefined) console.warn(`storage: no loop device with btrfs here, so nothing is tried: ${problem}`)
+
+/** Such a machine has nothing to try it on, which is no fault of QEMU's; it is said in the name of the test, and aloud. */
+const onLoops = (name: string, tests: () => void): void => {
+  if (problem === undefined) describe(name, tests)
+  else it(`${name}: NOT TRIED, this machine has no loop device with btrfs`, () => expect(problem).not.toBe(''))
+}
+
+const cells = 16
+const sizeBytes = cells * 65_536
+
+const capabilities = capabilitiesOfVersions({ qemu: '10.0.2' })
+const hostFor = (of: Machine): MachineHost => ({ via: of.state === 'shut-off' ? 'qemu-img' : 'qmp', capabilities })
+
+/** A host that also runs the programs of a plan. */
+const withPrograms = (host: Host): Host => ({
+  ...host,
+  call: (call: Call) => (call._tag === 'Host' ? runOk(call.argv) : host.call(call)),
+})
+
+const image = (folder: string, name: string): ImageDescription => ({
+  ...{ name, format: 'qcow2' as const, sizeBytes, clusterBytes: 65_536, otherReaders: [] },
+  location: { _tag: 'File', path: join(folder, name) },
+})
+
+/** vda is an overlay whose backing string is relative, vdb one image. */
+const newMachine = async (folder: string, version: QemuVersion): Promise<Machine> => {
+  const plain = { format: 'qcow2', sizeBytes } as const
+  await createImage({ ...plain, path: join(folder, 'a'), cells: 'aaaa' }, version)
+  const backing = { header: 'a', format: 'qcow2' }
+  await createImage({ ...plain, path: join(folder, 'a.1'), cells: '-b', backing }, version)
+  await createImage({ ...plain, path: join(folder, 'b'), cells: 'cc' }, version)
+  const over = { image: 'a', header: 'a', format: 'qcow2' } as const
+  const vda = right(chain('vda', [image(folder, 'a'), { ...image(folder, 'a.1'), backing: over }], 'a.1'))
+  const vdb = right(chain('vdb', [image(folder, 'b')], 'b'))
+  return right(machine({ name: 'vm', state: 'shut-off', disks: [vda, vdb] }))
+}
+
+const cellsOf = (text: string): string => text.padEnd(cells, '0')
+
+interface Place {
+  readonly home: Home
+  readonly subvolume: string
+  readonly snapshots: string
+}
+
+/** Does something with a subvolume of a new btrfs. */
+const inSubvolume = (version: QemuVersion, act: (place: Place) => Promise<void>): Promise<void> =>
+  withBtrfs(async (folder) => {
+    const [subvolume, snapshots] = [join(folder, 'vm'), join(folder, 'snapshots')]
+    await runOk(['btrfs', 'subvolume', 'create', subvolume])
+    await mkdir(snapshots)
+    await act({ home: { version, folder, images: subvolume }, subvolume, snapshots })
+  })
+
+const levelOf = (kind: 'Btrfs' | 'Reflink', { subvolume, snapshots }: Place): StorageLevel =>
+  kind === 'Btrfs' ? { _tag: kind, subvolume, snapshots } : { _tag: kind }
+
+const requestOf = (level: StorageLevel): LevelRequest => ({
+  name: 'monday',
+  prefer: [level._tag],
+  levels: new Map([
+    ['vda', [level]],
+    ['vdb', [level]],
+  ]),
+})
+
+const planned = <A>(of: E.Either<Parameters<typeof explainMachineRefusal>[0], A>): A => {
+  if (E.isLeft(of)) throw new Error(explainMachineRefusal(of.left))
+  return of.right
+}
+
+const status = (reply: unknown): string => JSON.stringify(reply)
+
+onLoops('below QEMU', () => {
+  const kinds = ['Btrfs', 'Reflink'] as const
+  const all = qemuVersions.flatMap((version) => kinds.map((kind) => [version, kind] as const))
+
+  it.each(all)('QEMU %s: %s takes, keeps and brings back what the guest had written', (version, kind) =>
+    inSubvolume(version, async (place) => {
+      const off = await newMachine(place.subvolume, version)
+      const { qemu, machine: on } = await powerOn(place.home, off, 'running')
+      const host = withPrograms(freeHost({ version, qemu, agent: noAgent }))
+      // Not flushed: a copy beside QEMU would not have it.
+      await guestWrites(qemu, { target: 'vda', cell: 5, value: 'x' })
+      await guestWrites(qemu, { target: 'vdb', cell: 6, value: 'y' })
+      const level = planned(snapshotAtLevel(on, requestOf(levelOf(kind, place)), hostFor(on)))
+      await executeMachine(level.plan, host)
+      expect(status(await qemu.qmp.ask('query-status'))).toContain('"running"')
+      await guestWrites(qemu, { target: 'vda', cell: 5, value: 'z' })
+      await guestWrites(qemu, { target: 'vdb', cell: 0, value: 'z' })
+      const [a, b] = level.copies.map(({ path = '' }) => path)
+      const then = { vda: cellsOf('abaa0x'), vdb: cellsOf('cc0000y') }
+      expect(await readCells(a ?? '', 'qcow2', { version })).toBe(then.vda)
+      expect(await readCells(b ?? '', 'qcow2', { version })).toBe(then.vdb)
+      expect((await run([binary(version, 'qemu-img'), 'check', b ?? ''])).code).toBe(0)
+      await qemu.quit()
+      const down = shutOff(level.plan.after)
+      const bare = withPrograms(qemuImgHost(version))
+      const back = planned(revertToCopies(down, { copies: level.copies, present: { keep: 'tuesday' } }, hostFor(down)))
+      await executeMachine(back, bare)
+      expect(await readCells(join(place.subvolume, 'a.1'), 'qcow2', { version })).toBe(then.vda)
+      expect(await readCells(join(place.subvolume, 'b'), 'qcow2', { version })).toBe(then.vdb)
+      const aside = kind === 'Btrfs' ? `${place.subvolume}.tuesday/b` : join(place.subvolume, 'b.tuesday')
+      expect(await readCells(aside, 'qcow2', { version })).toBe(cellsOf('zc0000y'))
+      // The copy has not been used up, and the disk can be written again.
+      const again = await powerOn(place.home, shutOff(back.after), 'running')
+      await guestWrites(again.qemu, { target: 'vda', cell: 7, value: 'w' })
+      await again.qemu.quit()
+      expect(await readCells(a ?? '', 'qcow2', { version })).toBe(then.vda)
+      await executeMachine(planned(deleteCopies(down, level, hostFor(down))), bare)
+      expect((await run(['ls', a ?? ''])).code).not.toBe(0)
+    }),
+  )
+
+  it.each(qemuVersions)('QEMU %s: without the pause the copy lacks what the guest has written', (version) =>
+    inSubvolume(version, async (place) => {
+      const off = await newMachine(place.subvolume, version)
+      const { qemu, machine: on } = await powerOn(place.home, off, 'running')
+      await guestWrites(qemu, { target: 'vdb', cell: 6, value: 'y' })
+      const level = planned(snapshotAtLevel(on, requestOf(levelOf('Btrfs', place)), hostFor(on)))
+      const hasty = { ...level.plan, steps: level.plan.steps.filter(({ call }) => call._tag === 'Host'), finally: [] }
+      await executeMachine(hasty, withPrograms(freeHost({ version, qemu, agent: noAgent })))
+      expect(await readCells(level.copies[1]?.path ?? '', 'qcow2', { version })).toBe(cellsOf('cc'))
+      await qemu.quit()
+    }),
+  )
+
+  it('lets the guest go on where the snapshot fails', () =>
+    inSubvolume('10.0', async (place) => {
+      const off = await newMachine(place.subvolume, '10.0')
+      const { qemu, machine: on } = await powerOn(place.home, off, 'running')
+      const absent = {
+        _tag: 'Btrfs',
+        subvolume: place.subvolume,
+        snapshots: join(place.home.folder, 'absent'),
+      } as const
+      const { plan } = planned(snapshotAtLevel(on, requestOf(absent), hostFor(on)))
+      await expect(
+        executeMachine(plan, withPrograms(freeHost({ version: '10.0', qemu, agent: noAgent }))),
+      ).rejects.toThrow()
+      expect(status(await qemu.qmp.ask('query-status'))).toContain('"running"')
+      await qemu.quit()
+    }))
+})
+
+interface Based {
+  readonly of: Chain
+  readonly room: CommitRoom
+  readonly measured: number
+}
+
+const snapshotInside = async (loop: Loop, version: QemuVersion): Promise<void> => {
+  const tool = (name: 'qemu-img' | 'qemu-io') => binary(version, name)
+  await runOk([tool('qemu-img'), 'snapshot', '-c', 's', loop.device])
+}
+
+/** A qcow2 base on a device, an overlay over it, and what the library says of a commit. */
+const based = async (loop: Loop, version: QemuVersion, inside: 'snapshot' | 'none'): Promise<Based> => {
+  const bytes = 64 * 1_048_576
+  const tool = binary(version, 'qemu-img')
+  const write = async (path: string, ...commands: ReadonlyArray<string>): Promise<void> => {
+    await runOk([binary(version, 'qemu-io'), ...commands.flatMap((one) => ['-c', one]), path])
+  }
+  await runOk([tool, 'create', '-q', '-f', 'qcow2', loop.device, String(bytes)])
+  await write(loop.device, 'write -q -P 1 0 8M')
+  if (inside === 'snapshot') await snapshotInside(loop, version)
+  const over = `${loop.file}.top`
+  await runOk([tool, 'create', '-q', '-f', 'qcow2', '-b', loop.device, '-F', 'qcow2', over])
+  await write(over, 'write -q -P 2 16M 4M', 'write -q -P 3 0 1M')
+  const common = { format: 'qcow2', sizeBytes: bytes, clusterBytes: 65_536, otherReaders: [] } as const
+  const snapshots = inside === 'none' ? [] : [{ id: '1', name: 's', vmStateBytes: 0 }]
+  const base = {
+    ...common,
+    name: 'base',
+    location: { _tag: 'BlockDevice', path: loop.device },
+    internalSnapshots: snapshots,
+  } as const
+  const backing = { image: 'base', header: loop.device, format: 'qcow2' } as const
+  const top = { ...common, name: 'top', location: { _tag: 'File', path: over }, backing } as const
+  const of = right(chain('vda', [base, top], 'top'))
+  const asked = { top: 'top', base: 'base' }
+  const replies: Array<unknown> = []
+  for (const call of right(roomQuestions(of, asked))) {
+    if (call._tag !== 'QemuImg') throw new Error('only qemu-img is asked')
+    const [, ...args] = call.argv
+    replies.push(parseJson(await runOk([tool, ...args])))
+  }
+  const facts: RoomFacts = {
+    top: right(decodeMeasure(replies[0])),
+    base: right(decodeMeasure(replies[1])),
+    checkedBase: right(decodeCheck(replies[2])),
+    above: replies.slice(3).map((reply) => right(decodeCheck(reply))),
+  }
+  return { of, room: right(commitRoom(of, asked, facts)), measured: facts.top.requiredBytes }
+}
+
+const commits = async ({ of }: Based, version: QemuVersion): Promise<string> => {
+  const host = { via: 'qemu-img', guest: 'shut-off', capabilities } as const
+  const plan = right(commit(of, { top: 'top', base: 'base', end: 'pivot' }, host))
+  try {
+    await execute(plan, qemuImgHost(version))
+    return 'done'
+  } catch (error) {
+    return String(error)
+  }
+}
+
+onLoops('a base on a device', () => {
+  it.each(qemuVersions)('QEMU %s: fits as predicted, to the byte, and not with a cluster less', async (version) => {
+    for (const less of [65_536, 0])
+      await withLoop(67_108_864, async (loop) => {
+        const one = await based(loop, version, 'none')
+        await loop.resize(one.room.leastBytes - less)
+        const ended = await commits(one, version)
+        if (less === 0) expect(ended).toBe('done')
+        else expect(ended).toContain('No space left on device')
+        if (less === 0) return
+        // Half done: the overlay is whole, and with more room it goes on.
+        await loop.resize(one.room.sizeBytes)
+        expect(await commits(one, version)).toBe('done')
+      })
+  })
+
+  it.each(qemuVersions)(
+    'QEMU %s: with a snapshot in it what is measured is too small, and what is said is not',
+    async (version) => {
+      for (const enough of ['measured', 'said'] as const)
+        await withLoop(67_108_864, async (loop) => {
+          const one = await based(loop, version, 'snapshot')
+          expect(one.room.mostBytes).toBeGreaterThan(one.measured)
+          await loop.resize(enough === 'said' ? one.room.mostBytes : one.measured)
+          const ended = await commits(one, version)
+          if (enough === 'said') expect(ended).toBe('done')
+          else expect(ended).toContain('No space left on device')
+        })
+    },
+  )
+})
+
+/** What LVM says of a command where it can only look at its own records: this kernel may have no device-mapper. */
+const lvm = (call: Pick<Call & { readonly _tag: 'Host' }, 'argv'>) =>
+  run([...call.argv, '--driverloaded', 'n'], { env: { LVM_SUPPRESS_FD_WARNINGS: '1' } })
+
+onLoops('LVM, as far as its records go', () => {
+  const volume = { _tag: 'Lvm', group: 'bctest', volume: 'base', kind: { thickBytes: 8_388_608 } } as const
+  const location = { _tag: 'BlockDevice', path: '/dev/bctest/base' } as const
+  const disk = right(chain('vda', [{ name: 'b', format: 'raw', sizeBytes: 8_388_608, location }], 'b'))
+  const off = right(machine({ name: 'vm', state: 'shut-off', disks: [disk] }))
+  const level = planned(
+    snapshotAtLevel(off, { name: 'monday', prefer: ['Lvm'], levels: new Map([['vda', [volume]]]) }, hostFor(off)),
+  )
+
+  it('takes the arguments of every command of a plan', () =>
+    withLoop(67_108_864, async ({ device }) => {
+      const ask = (...argv: ReadonlyArray<string>) =>
+        runOk([...argv, '--driverloaded', 'n'], { env: { LVM_SUPPRESS_FD_WARNINGS: '1' } })
+      await ask('pvcreate', '-q', device)
+      await ask('vgcreate', 'bctest', device)
+      try {
+        await ask('lvcreate', '-an', '-Zn', '-Wn', '-L', '8M', '-n', 'base', 'bctest')
+        const said: Array<string> = []
+        const { copies } = level
+        const { after } = level.plan
+        const back = planned(revertToCopies(after, { copies, present: 'discard' }, hostFor(after)))
+        const gone = planned(deleteCopies(after, { copies }, hostFor(after)))
+        for (const { call } of [...level.plan.steps, ...back.steps, ...gone.steps]) {
+          if (call._tag !== 'Host') throw new Error('only programs of the host are run')
+          const { code, stderr } = await lvm(call)
+          said.push(`${call.argv[0]} ${String(code)} ${stderr.trim().split('\n').at(-1)?.trim() ?? ''}`)
+        }
+        const unknown = 'Failed to find logical volume "bctest/base.monday"'
+        const warning = 'WARNING: Activation disabled. No device-mapper interaction will be attempted.'
+        expect(said).toStrictEqual([
+          `lvcreate 5 Can't create snapshot without using device-mapper kernel driver.`,
+          `lvs 5 ${unknown}`,
+          `lvchange 0 ${warning}`,
+          `lvconvert 5 ${unknown}`,
+          `lvchange 0 ${warning}`,
+          `lvs 0 ${warning}`,
+          `lvremove 5 ${unknown}`,
+        ])
+        const extend = extendVolume(volume, 12_582_912)
+        if (extend._tag !== 'Host') throw new Error('a program of the host')
+        expect((await lvm(extend)).code).toBe(0)
+        const looked = await lvm({
+          argv: [
+            'lvs',
+            '--reportformat',
+            'json',
+            '--units',
+            'b',
+            '--nosuffix',
+            '--options',
+            'lv_name,lv_size,origin,lv_attr,snap_percent',
+            'bctest/base',
+          ],
+        })
+        expect(right(decodeLogicalVolumes(looked.stdout))).toStrictEqual([
+          { name: 'base', sizeBytes: 12_582_912, origin: undefined, usedPercent: undefined, validity: 'valid' },
+        ])
+      } finally {
+        await ask('vgremove', '-f', 'bctest')
+        await ask('pvremove', device)
+      }
+    }))
+})
