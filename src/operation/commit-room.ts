@@ -159,13 +159,17 @@ const rawRoom = ({ span }: CommitJob): Pick<CommitRoom, 'leastBytes' | 'mostByte
  * `TopNotAboveBase`, `NotThisWay` (another format, a data file, no facts). Source: QEMU 10.0 and 7.2, on devices of exactly that size.
  *
  * @example
- * import { commitRoom, parseChain } from 'backing-chain'
+ * import { chain, commitRoom } from 'backing-chain'
  * import * as E from 'fp-ts/lib/Either.js'
  * import { pipe } from 'fp-ts/lib/function.js'
  *
+ * const device = { _tag: 'BlockDevice', path: '/dev/vg/base' } as const
+ * const backing = { image: 'base', header: '/dev/vg/base', format: 'raw' } as const
+ * const file = { _tag: 'File', path: '/images/top' } as const
+ * const base = { name: 'base', format: 'raw', sizeBytes: 131_072, location: device } as const
  * const room = pipe(
- *   parseChain('base{raw}[aa] <- top[--]^'),
- *   E.flatMap(({ chain }) => commitRoom(chain, { top: 'top', base: 'base' })),
+ *   chain('vda', [base, { ...base, name: 'top', format: 'qcow2', location: file, backing }], 'top'),
+ *   E.flatMap((of) => commitRoom(of, { top: 'top', base: 'base' })),
  * )
  * E.isRight(room) ? room.right.leastBytes : room.left // => 131072
  *

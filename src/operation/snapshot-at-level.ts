@@ -228,7 +228,7 @@ const planned = (chosen: Chosen): E.Either<MachineRefusal, LevelPlan> => {
  *   E.flatMap((disk) => machine({ name: 'vm', state: 'shut-off', disks: [disk] })),
  *   E.flatMap((vm) => snapshotAtLevel(vm, { name: 'monday', levels, prefer: ['Lvm', 'Btrfs', 'QemuExternal'] }, host)),
  * )
- * E.isRight(plan) ? shellLine(plan.right.plan.steps[0].call) : plan.left
+ * E.isRight(plan) ? plan.right.plan.steps.map(({ call }) => shellLine(call))[0] : plan.left
  * // => 'btrfs subvolume snapshot -r /vms/one /vms/.snapshots/one.monday'
  * E.isRight(plan) ? plan.right.passedOver : [] // => [{ disk: 'vda', level: 'Lvm', why: { _tag: 'NotOffered' } }]
  * E.isRight(plan) ? plan.right.copies.map((copy) => copy.path) : [] // => ['/vms/.snapshots/one.monday/a.qcow2']
