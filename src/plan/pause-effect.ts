@@ -16,6 +16,7 @@ import type { MachinePlan, MachineStep } from './machine-plan.js'
  * - `TablesCopied`: the tables of an image, which grow with what is allocated in it: a snapshot inside is taken, loaded or deleted.
  *   QEMU's monitor stands still with the guest then.
  * - `RequestsDrained`: what the guest has under way on its disks.
+ * - `LevelAsked`: a level of storage below QEMU, or whoever has it, for what it does.
  * - `FileSystemsWritten`: what the guest has not written to its file systems.
  * - `LeftToCaller`: the plan ends, and leaves it so.
  *
@@ -30,6 +31,7 @@ export interface PauseCost {
     | 'DataCopied'
     | 'TablesCopied'
     | 'RequestsDrained'
+    | 'LevelAsked'
     | 'FileSystemsWritten'
     | 'LeftToCaller'
   /** The disk that it is about, where it is about one. */
@@ -150,8 +152,13 @@ const libvirtEffect = (plan: Planned, call: LibvirtCall, saved: SavedGuest): Eff
 
 const copies: ReadonlySet<string> = new Set(['convert', 'commit'])
 
-/** What qemu-img does while the guest stands: it keeps nobody waiting who runs. */
-export const qemuImgCosts = (argv: ReadonlyArray<string>): ReadonlyArray<PauseTag> => {
+/** What other programs do while the guest stands: they keep nobody waiting who runs. */
+export const costsBeside = ({ call }: MachineStep): ReadonlyArray<PauseTag> => {
+  if (call._tag === 'Host' || call._tag === 'HandOver') return ['LevelAsked']
+  return call._tag === 'QemuImg' ? qemuImgCosts(call.argv) : []
+}
+
+const qemuImgCosts = (argv: ReadonlyArray<string>): ReadonlyArray<PauseTag> => {
   const parsed = parseQemuImg(argv)
   if (parsed._tag === 'Left') return []
   const { command, options } = parsed.right
@@ -174,6 +181,8 @@ export const effectOf = (plan: Planned, { call }: MachineStep, saved: SavedGuest
     case 'Agent':
       return agentEffect(call.command.execute)
     case 'QemuImg':
+    case 'Host':
+    case 'HandOver':
     case 'StorageDaemon':
     case 'Files':
       return nothing

@@ -1,6 +1,6 @@
 import { managedIn } from '../model/saved-state.js'
 import type { MachineStep } from './machine-plan.js'
-import { effectOf, qemuImgCosts, savedAs } from './pause-effect.js'
+import { costsBeside, effectOf, savedAs } from './pause-effect.js'
 import type { Effect, PauseCost, PauseTag, Planned, SavedGuest } from './pause-effect.js'
 
 /**
@@ -105,8 +105,7 @@ export const pausesOf = (plan: Planned): ReadonlyArray<Pause> => {
     const { call } = step
     const ran = walk.runs
     const effect = effectOf(plan, step, walk.saved)
-    const beside = call._tag === 'QemuImg' ? costsOf(step, qemuImgCosts(call.argv)) : []
-    walk.guest?.costs.push(...beside)
+    walk.guest?.costs.push(...costsOf(step, costsBeside(step)))
     if (call._tag === 'Libvirt' && call.function.call === 'virDomainManagedSave')
       walk.saved = savedAs(call.function.flags, ran ? 'running' : 'paused')
     if (effect.goes === 'frozen' || effect.goes === 'thawed') frozen(walk, { index, step, effect })

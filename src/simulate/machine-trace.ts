@@ -184,6 +184,13 @@ const takeStep = (recorder: Recorder, machine: MachineWorld, step: MachineSimSte
   return E.right(note(recorder, 'refused', leftBy(after, waited.left)).machine)
 }
 
+/** What has to be taken on the way out, when so many steps were tried and so many were done. */
+const dueThen = (
+  { finally: cleanups = [] }: MachineRunOptions,
+  { tried, done }: { readonly tried: number; readonly done: number },
+): ReadonlyArray<MachineSimCleanup> =>
+  cleanups.filter(({ from, before }) => from <= tried && (before === undefined || done < before))
+
 /**
  * Runs steps one by one on a machine, each call and then its wait, and keeps every moment on the way, those inside libvirt's own
  * functions too.
@@ -233,10 +240,7 @@ export const runMachine = (
       if ('world' in next.left) note({ moments, options, step }, 'fault', at)
     }
   }
-  const done = ended === undefined ? tried : tried - 1
-  const due = (options.finally ?? []).filter(
-    ({ from, before }) => from <= tried && (before === undefined || done < before),
-  )
+  const due = dueThen(options, { tried, done: ended === undefined ? tried : tried - 1 })
   for (const [index, { step }] of due.entries()) {
     const next = takeStep({ moments, options, step: steps.length + index }, at, step)
     at = E.isRight(next) ? next.right : leftBy(at, next.left)

@@ -20,8 +20,6 @@ import type { Inside, WorldError } from './world-of.js'
 import { withProcess } from './world.js'
 import type { World } from './world.js'
 
-const undisturbed = { restoring: false, backup: undefined, frozen: false } as const
-
 /**
  * What a machine does not say of its world.
  *
@@ -143,7 +141,7 @@ const diskWorld = ({ machine, chain, contents, inside, numbersFrom }: OneDisk): 
   return E.right(declaring(declared, machine))
 }
 
-const undisturbed = { memory: 'booted', restoring: false, frozen: false } as const
+const undisturbed = { memory: 'booted', restoring: false, backup: undefined, frozen: false } as const
 
 const storageOf = ({ volumes = [], subvolumes = [] }: MachineWorldOptions): MachineStorage => ({
   ...noStorage,
