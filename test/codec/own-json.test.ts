@@ -326,6 +326,8 @@ const calls: ReadonlyArray<Call> = [
   { _tag: 'QemuImg', argv: ['qemu-img', 'rebase', '-u', '-b', '', '-rf'] },
   { _tag: 'Agent', command: { execute: 'guest-fsfreeze-freeze' } },
   { _tag: 'Agent', command: { execute: 'guest-fsfreeze-thaw' } },
+  { _tag: 'Host', argv: ['btrfs', 'subvolume', 'delete', '/a'] },
+  { _tag: 'HandOver', level: 'array', task: 'revert', disk: 'vda', snapshot: 's', path: '/a' },
   { _tag: 'Files', operation: 'remove', path: '/a' },
   { _tag: 'Files', operation: 'rename', path: '/a', to: '/b' },
   { _tag: 'Files', operation: 'link', path: '/a', to: '/b' },

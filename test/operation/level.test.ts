@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 
 import { explainMachine, explainMachineRefusal, shellLine } from '../../src/index.js'
 import type { LevelPlan, LevelRequest, Machine, MachineHost, MachineRefusal, StorageLevel } from '../../src/index.js'
+import { decodeMachinePlan, encodeMachinePlan } from '../../src/codec/machine-plan-json.js'
 import { withMachine } from '../../src/model/machine.js'
 import { deleteCopies } from '../../src/operation/delete-copies.js'
 import { revertToCopies } from '../../src/operation/revert-to-copies.js'
@@ -267,6 +268,17 @@ it('refuses what no level could do anything about', () => {
   expect(tag(free, { quiesce: 'require' }, { ...throughQmp, agent: 'absent' })).toBe('AgentAbsent')
   const folder = { _tag: 'Reflink', folder: '/copies' } as const
   expect(E.isRight(ask(free, { levels: levels([folder], [folder]) }))).toBe(true)
+})
+
+it('is written and read again', () => {
+  const thick = { _tag: 'Lvm', group: 'vg', volume: 'b', kind: { thickBytes: 8_388_608 } } as const
+  const { plan } = right(ask(onVolume, { levels: levels([array], [thick]) }))
+  expect(decodeMachinePlan(JSON.stringify(encodeMachinePlan(plan)))).toStrictEqual(E.right(plan))
+  const sh = {
+    ...encodeMachinePlan(plan),
+    steps: [{ call: { _tag: 'Host', argv: ['sh', '-c', 'x'] }, why: '', points: [] }],
+  }
+  expect(E.isLeft(decodeMachinePlan(JSON.stringify(sh)))).toBe(true)
 })
 
 describe('what levels have', () => {
