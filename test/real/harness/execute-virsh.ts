@@ -115,8 +115,8 @@ const withInput = ['sh', '-c', 'exec "$@" <"$0"'] as const
 /** Runs the virsh line of a libvirt call. */
 export const virshCall = async (libvirt: Libvirt, call: LibvirtCall): Promise<string> => {
   const { argv, stdin } = virshCommand(call)
+  if (stdin === undefined) return libvirt.ask(...argv.slice(1))
   const line = ['virsh', '-q', '-c', libvirt.uri, ...argv.slice(1)]
-  if (stdin === undefined) return runOk(line)
   const folder = await mkdtemp(join(tmpdir(), 'bc-x-'))
   try {
     const file = join(folder, 'stdin.xml')

@@ -6,7 +6,7 @@ import { dirname, join, relative } from 'node:path'
 import { chain, layerOfPattern, parsePicture, solid } from 'backing-chain'
 import type { Chain, Contents, ImageDescription, Layer, LiveNode, Picture } from 'backing-chain'
 import type { QemuVersion } from '../lab/binaries.js'
-import { cellBytes, createImage } from '../lab/images.js'
+import { cellBytes, createImages, type ImageSpec } from '../lab/images.js'
 
 export interface TreeOptions {
   /** The backing strings: whole paths, the default, or relative to the overlay's folder, or made from the backing file's path. */
@@ -70,14 +70,12 @@ export const pathOf = (image: ImageDescription): string => {
   throw new Error(`${image.name} is no file`)
 }
 
-const create = async (image: ImageDescription, cells: string, version: QemuVersion): Promise<void> => {
-  const { format, backing } = image
+const specOf = (image: ImageDescription, cells: string): ImageSpec => {
+  const { format, backing, sizeBytes } = image
   if (format !== 'raw' && format !== 'qcow2') throw new Error(`the lab makes no ${format}`)
-  await mkdir(dirname(pathOf(image)), { recursive: true })
   const below = backing?.format === undefined ? {} : { backing: { header: backing.header, format: backing.format } }
   const cluster = image.clusterBytes === undefined ? {} : { clusterBytes: image.clusterBytes }
-  const { sizeBytes } = image
-  await createImage({ path: pathOf(image), format, sizeBytes, cells, ...cluster, ...below }, version)
+  return { path: pathOf(image), format, sizeBytes, cells, ...cluster, ...below }
 }
 
 /**
@@ -93,6 +91,7 @@ export const buildTree = async (
   const images = describe(picture, folder, options)
   const cells = new Map<string, string>()
   const contents = new Map<string, Layer>()
+  const specs: ImageSpec[] = []
   let active = ''
   for (const [place, { name, format, contents: written = '----', marks }] of picture.images.entries()) {
     const image = images[place]
@@ -100,8 +99,10 @@ export const buildTree = async (
     if (marks.includes('^')) active = name
     cells.set(name, written)
     contents.set(name, format === 'raw' ? solid(layerOfPattern(written)) : layerOfPattern(written))
-    await create(image, written, options.version)
+    await mkdir(dirname(pathOf(image)), { recursive: true })
+    specs.push(specOf(image, written))
   }
+  await createImages(specs, options.version)
   return { folder, active, images, contents, cells }
 }
 

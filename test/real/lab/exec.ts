@@ -42,9 +42,12 @@ export const run = (argv: ReadonlyArray<string>, options: RunOptions = {}): Prom
     child.stdin.end(options.input ?? '')
   })
 
-/** Runs argv and gives back its standard output; rejects with everything known unless it exits with 0. */
-export const runOk = async (argv: ReadonlyArray<string>, options: RunOptions = {}): Promise<string> => {
-  const ran = await run(argv, options)
-  if (ran.code === 0) return ran.stdout
-  throw new Error(`${JSON.stringify(argv)} exited with ${String(ran.code)}: ${ran.stderr}${ran.stdout}`)
+/** The standard output of what exited with 0; throws with everything known of what did not. */
+export const okOf = ({ argv, code, stdout, stderr }: Ran): string => {
+  if (code === 0) return stdout
+  throw new Error(`${JSON.stringify(argv)} exited with ${String(code)}: ${stderr}${stdout}`)
 }
+
+/** Runs argv and gives back its standard output; rejects with everything known unless it exits with 0. */
+export const runOk = async (argv: ReadonlyArray<string>, options: RunOptions = {}): Promise<string> =>
+  okOf(await run(argv, options))

@@ -4,7 +4,7 @@ import { mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { binary, type QemuVersion } from './binaries.js'
-import { runOk } from './exec.js'
+import { run, runOk, type Ran } from './exec.js'
 import { fields, flag, integer, list, optional, parseJson, text } from './json.js'
 
 export const cellBytes = 65536
@@ -39,14 +39,19 @@ export interface ReadOptions {
 
 const newest: QemuVersion = '10.0'
 
+/** A word of a qemu-io line: its lines are taken apart at spaces, whatever is quoted. */
+export const jsonName = (node: object): string => `json:${JSON.stringify(node).replaceAll(' ', '\\u0020')}`
+
 // An absolute path needs no care for leading dashes, colons and `json:`.
+const fileNode = (path: string): object => ({ driver: 'file', filename: resolve(path) })
+
 const alone = (path: string, format: string, forceShare: boolean): string =>
-  `json:${JSON.stringify({
+  jsonName({
     driver: format,
-    file: { driver: 'file', filename: resolve(path) },
+    file: fileNode(path),
     ...(format === 'raw' ? {} : { backing: null }),
     ...(forceShare ? { 'force-share': true, 'read-only': true } : {}),
-  })}`
+  })
 
 const createArgv = (spec: ImageSpec): ReadonlyArray<string> => {
   const clusterBytes = spec.clusterBytes ?? cellBytes
@@ -83,27 +88,38 @@ const extentsOf = (spec: ImageSpec): ReadonlyArray<Extent> => {
   return extents.filter(({ value }) => value !== '-')
 }
 
-const writeOf = ({ value, startBytes, endBytes }: Extent): ReadonlyArray<string> => [
-  '-c',
-  `write ${value === '0' ? '-z' : `-P ${String(value.charCodeAt(0))}`} ${String(startBytes)} ${String(endBytes - startBytes)}`,
-]
+const writeOf = ({ value, startBytes, endBytes }: Extent): string =>
+  `write ${value === '0' ? '-z' : `-P ${String(value.charCodeAt(0))}`} ${String(startBytes)} ${String(endBytes - startBytes)}`
 
-/** Creates one image: header and size by qemu-img, cells by a single run of qemu-io. */
-export const createImage = async (spec: ImageSpec, version: QemuVersion = newest): Promise<void> => {
-  await runOk([binary(version, 'qemu-img'), ...createArgv(spec)])
-  const writes = extentsOf(spec).flatMap(writeOf)
-  if (writes.length === 0) return
-  // Partly written clusters are filled from the backing file, so then it has to be opened.
-  const filled = (spec.clusterBytes ?? cellBytes) > cellBytes && spec.backing !== undefined
-  const target = filled ? ['-f', spec.format, resolve(spec.path)] : [alone(spec.path, spec.format, false)]
-  const said = await runOk([binary(version, 'qemu-io'), ...writes, ...target])
-  if (/failed|error/i.test(said)) throw new Error(`${spec.path}: ${said}`)
-}
+// Partly written clusters are filled from the backing file, so then it has to be opened.
+const openedFor = (spec: ImageSpec): string =>
+  (spec.clusterBytes ?? cellBytes) > cellBytes && spec.backing !== undefined
+    ? wholeWord(spec.path, spec.format)
+    : alone(spec.path, spec.format, false)
 
-/** Creates the images in the given order, base first. */
+const wrong = /failed|error|can't|no file/i
+
+/** One qemu-io for many lines. */
+const runIo = async (version: QemuVersion, lines: ReadonlyArray<string>): Promise<Omit<Ran, 'argv'>> =>
+  lines.length === 0
+    ? { code: 0, stdout: '', stderr: '' }
+    : run([binary(version, 'qemu-io'), ...lines.flatMap((line) => ['-c', line])])
+
+/** Creates the images in the given order, base first: headers and sizes by qemu-img, all cells by a single run of qemu-io. */
 export const createImages = async (specs: ReadonlyArray<ImageSpec>, version: QemuVersion = newest): Promise<void> => {
-  for (const spec of specs) await createImage(spec, version)
+  for (const spec of specs) await runOk([binary(version, 'qemu-img'), ...createArgv(spec)])
+  const lines = specs.flatMap((spec) => {
+    const writes = extentsOf(spec).map(writeOf)
+    return writes.length === 0 ? [] : [`open ${openedFor(spec)}`, ...writes, 'close']
+  })
+  const { code, stdout, stderr } = await runIo(version, lines)
+  const said = stdout + stderr
+  if (code !== 0 || wrong.test(said)) throw new Error(`${specs.map(({ path }) => path).join(' ')}: ${said}`)
 }
+
+/** Creates one image. */
+export const createImage = (spec: ImageSpec, version: QemuVersion = newest): Promise<void> =>
+  createImages([spec], version)
 
 const nameOfByte = (byte: number): string => {
   const letter = String.fromCharCode(byte)
@@ -144,6 +160,34 @@ export const readCells = async (path: string, format: string, options: ReadOptio
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
+}
+
+/** What a node of qemu-io's should read as. */
+export interface ShouldRead {
+  /** The word that follows `open`, with its options; see `jsonName`. */
+  readonly open: string
+  readonly cells: string
+}
+
+/** An image, and all that its headers lead to. */
+export const wholeWord = (path: string, format: string): string => jsonName({ driver: format, file: fileNode(path) })
+
+/** The same while others may write to it. */
+export const sharedWord = (path: string, format: string): string => `-U ${wholeWord(path, format)}`
+
+const readsOf = (cells: string): ReadonlyArray<string> =>
+  Array.from(cells.matchAll(/(.)\1*/gu), ({ 0: same, index }) => {
+    const byte = same.startsWith('0') ? 0 : same.charCodeAt(0)
+    return `read -P ${String(byte)} ${String(index * cellBytes)} ${String(same.length * cellBytes)}`
+  })
+
+/** True where one run of qemu-io finds every byte as it should be; what there is instead is for `readCells` to say. */
+export const allRead = async (version: QemuVersion, all: ReadonlyArray<ShouldRead>): Promise<boolean> => {
+  const lines = all.flatMap(({ open: word, cells }) => [`open -r ${word}`, ...readsOf(cells), 'close'])
+  const reads = lines.filter((line) => line.startsWith('read ')).length
+  const { code, stdout, stderr } = await runIo(version, lines)
+  const done = Array.from(stdout.matchAll(/^read (\d+)\/\1 bytes/gm)).length
+  return code === 0 && done === reads && !wrong.test(stdout + stderr)
 }
 
 const kindOf = (extent: unknown): string => {

@@ -7,7 +7,9 @@ import { chmod, chown, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/pr
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { run, runOk, type Ran } from './exec.js'
+import { okOf, run, type Ran } from './exec.js'
+import { haltingFirmware } from './firmware.js'
+import { virshFor } from './virsh.js'
 import type { Monitor } from './writer.js'
 
 export interface Libvirt {
@@ -128,8 +130,8 @@ export const startLibvirt = async (): Promise<Libvirt> => {
   const note = (chunk: string): void => {
     log += chunk
   }
-  const virsh = (...args: ReadonlyArray<string>): Promise<Ran> => run(['virsh', '-q', '-c', uri, ...args])
-  const ask = (...args: ReadonlyArray<string>): Promise<string> => runOk(['virsh', '-q', '-c', uri, ...args])
+  const { run: virsh, drop } = virshFor(uri, folder)
+  const ask = async (...args: ReadonlyArray<string>): Promise<string> => okOf(await virsh(...args))
   let daemon = spawnDaemon(folder, note)
   const reap = (): void => {
     daemon.kill('SIGKILL')
@@ -139,12 +141,13 @@ export const startLibvirt = async (): Promise<Libvirt> => {
 
   const ready = async (): Promise<void> => {
     for (const deadline = Date.now() + 60_000; ;) {
-      if ((await virsh('list')).code === 0) return
+      if ((await run(['virsh', '-q', '-c', uri, 'list'])).code === 0) return
       if (daemon.exitCode !== null || Date.now() > deadline) throw new Error(`libvirtd does not answer: ${log}`)
       await delay(50)
     }
   }
   const kill = async (): Promise<void> => {
+    drop()
     daemon.kill('SIGKILL')
     await ended(daemon)
   }
@@ -208,6 +211,6 @@ const diskXml = (disk: DiskSpec): string => {
 /** A small domain without an operating system, emulated, whose disks are the given ones. */
 export const domainXml = (name: string, disks: ReadonlyArray<DiskSpec>): string =>
   `<domain type='qemu'><name>${name}</name><memory unit='MiB'>32</memory><vcpu>1</vcpu>
-<os><type arch='x86_64' machine='pc'>hvm</type></os>
+<os><type arch='x86_64' machine='pc'>hvm</type><loader type='rom'>${haltingFirmware()}</loader></os>
 <devices>${disks.map(diskXml).join('')}
 <controller type='usb' model='none'/><memballoon model='none'/></devices></domain>`

@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { binary, type QemuVersion } from './binaries.js'
 import { watched, type Exit } from './child.js'
+import { haltingFirmware } from './firmware.js'
 import { setTimeout as delay } from 'node:timers/promises'
 import { connectQmp, type Qmp } from './qmp.js'
 import type { Monitor } from './writer.js'
@@ -47,6 +48,7 @@ export interface Qemu {
 
 const argvOf = (options: QemuOptions, socket: string): ReadonlyArray<string> => [
   ...['-nodefaults', '-no-user-config', '-display', 'none', '-machine', 'pc,accel=tcg', '-m', '32'],
+  ...['-bios', haltingFirmware()],
   ...(options.guest === 'paused' ? ['-S'] : []),
   ...['-qmp', `unix:${socket},server=on,wait=off`],
   ...(options.first ?? []),

@@ -169,7 +169,7 @@ export const checkBytes = async (after: Machine, seen: Observed, expected: Expec
     const image = chain?.images.get(chain.active)
     look(`guest ${target}`, cells, image && { path: pathOf(image), format: image.format })
   }
-  expect(await allCells(places)).toEqual(wanted)
+  expect(await allCells(places, wanted)).toEqual(wanted)
 }
 
 export interface Done {

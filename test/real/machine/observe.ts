@@ -62,10 +62,23 @@ const recordsOf = async (stage: MachineStage, names: ReadonlyArray<string>): Pro
         names.map((name) => `snapshot-dumpxml ${stage.domain} '${name}' --security-info`),
       )
 
+interface Known {
+  readonly stamp: string
+  readonly info: ImageInfo
+}
+
+/** Of files that nobody has touched since. */
+const known = new Map<string, Known>()
+
 const infoOf = async (path: string): Promise<ImageInfo | undefined> => {
-  if (path.endsWith('.memory') || !(await stat(path)).isFile()) return undefined
+  const found = await stat(path, { bigint: true })
+  if (path.endsWith('.memory') || !found.isFile()) return undefined
+  const stamp = [found.ino, found.size, found.mtimeNs, found.ctimeNs].join(' ')
+  const before = known.get(path)
+  if (before?.stamp === stamp) return before.info
   const decoded = decodeImageInfo(await readInfo(path, { share: 'force' }))
   if (E.isLeft(decoded)) throw new Error(`${path}: ${JSON.stringify(decoded.left)}`)
+  known.set(path, { stamp, info: decoded.right })
   return decoded.right
 }
 

@@ -50,7 +50,7 @@ const checkPoints = async (
       wanted.set(`${snapshot} ${disk}`, cells)
       places.set(`${snapshot} ${disk}`, place && placeOf(plan, { snapshot, disk, place }))
     }
-  expect({ done, points: await allCells(places) }).toEqual({ done, points: wanted })
+  expect({ done, points: await allCells(places, wanted) }).toEqual({ done, points: wanted })
 }
 
 /** What looks at the points in time after each step of a plan that does something. */

@@ -4,9 +4,9 @@ import { mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { binary, type QemuVersion } from '../lab/binaries.js'
-import { run, runOk } from '../lab/exec.js'
-import { cellBytes, readCells } from '../lab/images.js'
-import { cellsAt } from './bytes.js'
+import { runOk } from '../lab/exec.js'
+import { allRead, cellBytes, jsonName, readCells, type ShouldRead } from '../lab/images.js'
+import { allCells, type Place } from './bytes.js'
 
 /** An image as its headers go on below it, or an internal snapshot of one, and what it should read as. */
 export interface Wanted {
@@ -35,11 +35,15 @@ const compared = async (all: ReadonlyArray<Wanted>, read: (of: Placed) => Promis
   return { found: new Map(found), wanted: new Map(all.map(({ what, cells }) => [what, cells])) }
 }
 
-/** What `qemu-img convert -U` reads, and what it should. */
-export const converted = (version: QemuVersion, all: ReadonlyArray<Wanted>): Promise<Compared> =>
-  compared(all, ({ path, format, inside }) =>
-    inside === undefined ? readCells(path, format, { version, share: 'force' }) : cellsAt({ path, format, inside }),
-  )
+const placeOf = ({ path, format, inside }: Pick<Wanted, 'path' | 'format' | 'inside'>): Place | undefined =>
+  path === undefined ? undefined : { path, format, ...(inside === undefined ? {} : { inside }) }
+
+/** What is read as its headers go on below it, and what it should read as. */
+export const asHeadersLead = async (version: QemuVersion, all: ReadonlyArray<Wanted>): Promise<Compared> => {
+  const wanted = new Map(all.map(({ what, cells }) => [what, cells]))
+  const places = new Map(all.map(({ what, path, format, inside }) => [what, placeOf({ path, format, inside })]))
+  return { found: await allCells(places, wanted, version), wanted }
+}
 
 /** The backing string in the header of a qcow2 file, as the file has it now. */
 const backingIn = async (path: string): Promise<string | undefined> => {
@@ -69,7 +73,7 @@ const unlocked = async (path: string): Promise<Opened> => {
   return { driver: 'qcow2', file, backing: below === undefined ? null : await unlocked(below) }
 }
 
-const unlockedName = async (path: string): Promise<string> => `json:${JSON.stringify(await unlocked(path))}`
+const unlockedName = async (path: string): Promise<string> => jsonName(await unlocked(path))
 
 /** What qemu-img reads past the locks, and what it should. */
 export const convertedUnlocked = (version: QemuVersion, all: ReadonlyArray<Wanted>): Promise<Compared> =>
@@ -85,22 +89,13 @@ export const convertedUnlocked = (version: QemuVersion, all: ReadonlyArray<Wante
     }
   })
 
-const readsOf = (cells: string): ReadonlyArray<string> =>
-  Array.from(cells.matchAll(/(.)\1*/gu), ({ 0: same, index }) => {
-    const byte = same.startsWith('0') ? 0 : same.charCodeAt(0)
-    return `read -P ${String(byte)} ${String(index * cellBytes)} ${String(same.length * cellBytes)}`
-  })
-
 /** True where one run of qemu-io, past the locks, finds every byte as it should be. */
 export const allAsWanted = async (version: QemuVersion, all: ReadonlyArray<Wanted>): Promise<boolean> => {
-  const lines: string[] = []
+  const found: ShouldRead[] = []
   for (const { path, cells } of all) {
-    const name = path === undefined ? undefined : await unlockedName(path).catch(() => undefined)
-    if (name === undefined) return false
-    lines.push(`open -r ${name}`, ...readsOf(cells), 'close')
+    const open = path === undefined ? undefined : await unlockedName(path).catch(() => undefined)
+    if (open === undefined) return false
+    found.push({ open, cells })
   }
-  const reads = lines.filter((line) => line.startsWith('read ')).length
-  const ran = await run([binary(version, 'qemu-io'), ...lines.flatMap((line) => ['-c', line])])
-  const done = Array.from(ran.stdout.matchAll(/^read (\d+)\/\1 bytes/gm)).length
-  return ran.code === 0 && done === reads && !/failed|error|can't|no file/i.test(ran.stdout + ran.stderr)
+  return allRead(version, found)
 }

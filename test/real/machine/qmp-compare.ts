@@ -4,7 +4,7 @@ import { expect } from 'vitest'
 import { pointMap, pointsAfter } from 'backing-chain'
 import type { Chain, Image, Machine, MachinePlan, PointMap } from 'backing-chain'
 import type { QemuVersion } from '../lab/binaries.js'
-import { allAsWanted, converted, convertedUnlocked, type Wanted } from './qmp-bytes.js'
+import { allAsWanted, asHeadersLead, convertedUnlocked, type Wanted } from './qmp-bytes.js'
 import type { Expected } from './expected.js'
 import { pathOf } from './qmp-machine.js'
 import type { Account } from './qmp-plans.js'
@@ -54,7 +54,7 @@ export const checkBytes = async (version: QemuVersion, machine: Machine, account
   const { expected } = account
   expect(Array.from(machine.snapshots.keys()).sort()).toEqual(Array.from(expected.snapshots.keys()).sort())
   const chains = Array.from(machine.disks.values())
-  const { found, wanted } = await converted(version, [
+  const { found, wanted } = await asHeadersLead(version, [
     ...wantedPoints(pointMap(machine), chains, expected.snapshots),
     ...wantedGuest(machine, expected),
     ...wantedLeft(machine, account),

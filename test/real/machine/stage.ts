@@ -79,6 +79,5 @@ export const guestWrites = (
 
 /** Has QEMU write down everything that it keeps in memory: qemu-img -U sees a running guest's images only then as they are. */
 export const settle = async ({ libvirt, domain }: MachineStage): Promise<void> => {
-  await libvirt.ask('suspend', domain)
-  await libvirt.ask('resume', domain)
+  await libvirt.ask(`suspend '${domain}'; resume '${domain}'`)
 }
