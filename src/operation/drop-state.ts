@@ -11,7 +11,7 @@ import { featureGuard } from './machine-guard.js'
 import type { Draft } from './machine-lane.js'
 import type { DropRequest } from './machine-request.js'
 import { libvirtOnly, onFile, onGuest, placeGuard, savedPlan, stateAt, withoutState } from './saved-plan.js'
-import { takenPaths } from './take-path.js'
+import { takenPaths } from './taken-path.js'
 
 const features = ['libvirt-save'] as const
 

@@ -25,7 +25,7 @@ import type { RenameImageRequest } from './machine-request.js'
 import { outsideGuard } from './outside-guard.js'
 import { redefinedFrom } from './record-steps.js'
 import { rename } from './rename.js'
-import { takenGuard, takenPaths } from './take-path.js'
+import { takenGuard, takenPaths } from './taken-path.js'
 
 /** A rename on one disk of a machine, planned. */
 interface Renamed {

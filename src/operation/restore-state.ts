@@ -12,7 +12,7 @@ import type { MachineHost } from '../plan/machine-host.js'
 import type { MachinePlan } from '../plan/machine-plan.js'
 import { refuseMachine } from '../plan/machine-refusal.js'
 import type { MachineRefusal } from '../plan/machine-refusal.js'
-import { unfitPins } from '../plan/pin-conflict.js'
+import { startConflicts, unfitPins } from '../plan/pin-conflict.js'
 import type { PinConflict } from '../plan/pin-conflict.js'
 import { withLiveChain } from './machine-definition.js'
 import { featureGuard } from './machine-guard.js'
@@ -52,11 +52,7 @@ const othersGuard = (machine: Machine, saved: SavedState, host: MachineHost): Ma
       { _tag: 'DropState', place: { kind: 'managed' } },
     ])
   const other = machine.saved.find((one) => one.disks === 'as saved' && !samePlace(one.place, place))
-  const conflicts = Array.from(machine.disks.values(), (chain): PinConflict => ({
-    disk: chain.disk,
-    path: placeOf(activeImage(chain)),
-    change: 'written',
-  }))
+  const conflicts = startConflicts(machine)
   return other !== undefined && isNonEmpty(conflicts)
     ? refuseMachine({ _tag: 'StateSaved', place: other.place, conflicts }, [{ _tag: 'DropState', place: other.place }])
     : undefined

@@ -21,8 +21,9 @@ import type { NewImage } from './request.js'
 import { offlineHypervisor } from './revert-job.js'
 import type { HeldDisk, RevertJob } from './revert-job.js'
 import { inPlaceGuard } from './revert-in-place.js'
-import { freeName, takenPaths } from './revert-name.js'
-import type { TakenPaths } from './revert-name.js'
+import { freeName } from './revert-name.js'
+import { takenGuard, takenPaths } from './taken-path.js'
+import type { TakenPaths } from './taken-path.js'
 
 /**
  * The new active image of a disk. `first` is the path under which it is made, where it then takes the one of the image that
@@ -97,15 +98,8 @@ const given = (
 ): E.Either<MachineRefusal, NewActive> => {
   const made = placed(job, { held, wanted, chain: held.chain })
   if (E.isLeft(made)) return made
-  const where = locationString(wanted.location)
-  const by = paths.get(normalPath(where))
-  return by === undefined
-    ? E.right({ held, ...made.right, first: undefined })
-    : E.left(
-        refuseMachine({ _tag: 'PathTaken', disk: held.chain.disk, path: where, by }, [
-          { _tag: 'UseAnotherName', taken: [where] },
-        ]),
-      )
+  const refusal = takenGuard(paths, { disk: held.chain.disk, path: locationString(wanted.location) })
+  return refusal === undefined ? E.right({ held, ...made.right, first: undefined }) : E.left(refusal)
 }
 
 /** The chain without its active image, which nobody reads. */
@@ -133,7 +127,7 @@ const nameOf = (name: string): Partial<Pick<Image, 'name'>> => (isImageName(name
 
 /** The new active image of every disk that goes back to a frozen one, or the first reason against one. */
 export const placeActives = (job: RevertJob): E.Either<MachineRefusal, ReadonlyArray<NewActive>> => {
-  const paths = new Map(takenPaths(job.machine, job.request.reserved ?? []))
+  const paths = takenPaths(job.machine, job.request.reserved ?? [])
   const actives: Array<NewActive> = []
   for (const held of job.outside) {
     const asked = job.request.overlays?.get(held.chain.disk)
@@ -147,7 +141,7 @@ export const placeActives = (job: RevertJob): E.Either<MachineRefusal, ReadonlyA
     actives.push(made.right)
     const { image, first } = made.right
     for (const one of [image, ...(first === undefined ? [] : [first])])
-      paths.set(normalPath(locationString(one.location)), `the new image of disk ${held.chain.disk}`)
+      paths.set(normalPath(locationString(one.location)), `the new image of ${held.chain.disk}`)
   }
   return E.right(actives)
 }

@@ -14,7 +14,7 @@ import { withoutNodes } from './live.js'
 import { featureGuard, machineJobGuard } from './machine-guard.js'
 import type { SaveRequest } from './machine-request.js'
 import { guestGuard, libvirtOnly, onGuest, placeGuard, savedPlan, withoutState } from './saved-plan.js'
-import { takenGuard, takenPaths } from './take-path.js'
+import { takenGuard, takenPaths } from './taken-path.js'
 
 const features = ['libvirt-save'] as const
 

@@ -7,7 +7,7 @@ import type { SavedState } from '../model/saved-state.js'
 import type { MachinePlan } from '../plan/machine-plan.js'
 import { refuseMachine } from '../plan/machine-refusal.js'
 import type { MachineAlternative, MachineRefusal } from '../plan/machine-refusal.js'
-import { pinConflicts, unfitPins } from '../plan/pin-conflict.js'
+import { pinConflicts, startConflicts, unfitPins } from '../plan/pin-conflict.js'
 import type { PinConflict } from '../plan/pin-conflict.js'
 import { repointGuard } from './saved-repoint.js'
 
@@ -41,6 +41,16 @@ const moving = (plan: MachinePlan, saved: SavedState, now: SavedState): Readonly
   return unfit.length > 0 ? unfit : followed(plan, now)
 }
 
+/** A revert may start the guest, which then writes where a state that waits in a file has left the disks. */
+const started = ({ before, after }: MachinePlan): ReadonlyArray<PinConflict> =>
+  before.state === 'shut-off' && after.state !== 'shut-off' ? startConflicts(before) : []
+
+/** What becomes of the pins of a state that stays as it is, each disk once. */
+const spoilt = (plan: MachinePlan, saved: SavedState): ReadonlyArray<PinConflict> => {
+  const changed = pinConflicts(plan, saved)
+  return [...changed, ...started(plan).filter(({ disk }) => !changed.some((one) => one.disk === disk))]
+}
+
 /**
  * Refuses what would have a saved state restored on other disks than those that it was saved on. libvirt refuses none of it: the
  * state of memory is resumed on an image that others read by then, or not at all.
@@ -51,7 +61,7 @@ export const savedStatesGuard = (plan: MachinePlan): MachineRefusal | undefined 
     const { place } = saved
     const now = plan.after.saved.find((one) => samePlace(one.place, place))
     const moved = now !== undefined && now.definition !== saved.definition
-    const conflicts = moved ? moving(plan, saved, now) : pinConflicts(plan, saved)
+    const conflicts = moved ? moving(plan, saved, now) : spoilt(plan, saved)
     if (isNonEmpty(conflicts)) return refuseMachine({ _tag: 'StateSaved', place, conflicts }, instead(plan, saved))
   }
   return repointGuard(plan)

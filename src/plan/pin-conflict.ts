@@ -95,6 +95,10 @@ export const pinConflicts = (plan: Changes, saved: SavedState): ReadonlyArray<Pi
     return [...changed, ...(of === undefined ? [] : activeConflict(of, top))]
   })
 
+/** What a guest that starts on these disks writes to, whatever was saved on them. */
+export const startConflicts = ({ disks }: Machine): ReadonlyArray<PinConflict> =>
+  Array.from(disks.values(), (chain) => ({ disk: chain.disk, path: placeOf(activeImage(chain)), change: 'written' }))
+
 const against = (image: Image | undefined, pin: PinnedImage): PinChange | undefined => {
   if (image === undefined) return 'gone'
   if (pin.format !== undefined && pin.format !== image.format) return 'reformatted'

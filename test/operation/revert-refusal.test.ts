@@ -197,15 +197,18 @@ describe('the new images', () => {
       const refusal = refusedRevert(of, { to: 's1', overlays: given(file(path)), reserved: ['/images/mine'] })
       return refusal._tag === 'PathTaken' ? refusal.by : refusal
     }
-    expect(by('/images/gone')).toBe('the record of snapshot "s2"')
-    expect(by('/images/../images/mine')).toBe('the caller')
-    expect(by('/memory/s2')).toBe('the memory of snapshot "s2"')
-    expect(by('/images/w.1')).toBe('image "w.1"')
+    expect(by('/images/gone')).toBe('snapshot s2')
+    expect(by('/images/../images/mine')).toBe('reserved')
+    expect(by('/memory/s2')).toBe('the memory of snapshot s2')
+    expect(by('/images/w.1')).toBe('w.1')
     const same = new Map([...given(file('/images/new')), ...given(file('/images/new'), 'vdb')])
     expect(refusedRevert(of, { to: 's1', overlays: same })).toMatchObject({
       _tag: 'PathTaken',
       disk: 'vdb',
-      by: 'the new image of disk vda',
+      by: 'the new image of vda',
+      alternatives: [
+        { _tag: 'UseAnotherName', taken: expect.arrayContaining(['/images/v.1', '/images/new']) as unknown },
+      ],
     })
   })
 

@@ -287,6 +287,49 @@ describe('while a state is saved', () => {
     expect(conflicts(revert(saved(running, file), off, host))).toContain('vda /images/v.2 not active')
   })
 
+  it('a revert that starts the guest is refused, also where every disk of the state stays as it is', () => {
+    const { definition } = stateOf(saved(vm({ disks: { vda: 'v[aaaa] <- v.1[-b--] <- v.2[--c-]^' } }).machine, file))
+    const of = vm({
+      ...three,
+      snapshots: [{ name: 's1', vda: 'no', vdb: 'w' }],
+      current: 's1',
+      state: 'shut-off',
+    }).machine
+    const state: SavedState = { place: file, guest: 'running', definition, known: 'as printed', disks: 'as saved' }
+    const waiting = withMachine(of, { saved: [state] })
+    const asked = (guest: 'running' | 'paused' | 'shut-off') =>
+      revert(waiting, { to: 's1', guest, how: 'by hand' }, host)
+    expect(planned(asked('shut-off')).after.saved).toEqual([state])
+    for (const guest of ['running', 'paused'] as const)
+      expect(conflicts(asked(guest))).toContain('vda /images/v.2 written')
+  })
+
+  it('a revert to what is inside the images is refused: they hold something else then', () => {
+    const inside: Vm = {
+      disks: { vda: 'v[aaaa]^' },
+      snapshots: [{ name: 'i1', vda: 'inside v' }],
+      current: 'i1',
+      state: 'running',
+    }
+    expect(
+      conflicts(revert(saved(vm(inside).machine, file), { to: 'i1', guest: 'shut-off', present: 'discard' }, host)),
+    ).toEqual(['vda /images/v written'])
+  })
+
+  it('a new overlay of a revert leaves alone the file in which a state is saved', () => {
+    const place: SavedPlace = { kind: 'file', path: '/images/v.s1' }
+    const of = withState(saved(running, place), { disks: 'written since' })
+    const { after } = planned(revert(of, { to: 's1', guest: 'shut-off' }, host))
+    expect(after.disks.get('vda')?.active).toBe('v.s1-1')
+    const overlay = { name: 'new', location: { _tag: 'File', path: '/images/v.s1' }, format: 'qcow2' } as const
+    expect(
+      refused(revert(of, { to: 's1', guest: 'shut-off', overlays: new Map([['vda', overlay]]) }, host)),
+    ).toMatchObject({
+      _tag: 'PathTaken',
+      by: 'a saved state',
+    })
+  })
+
   it('a commit and a pull are refused', () => {
     const commit = { top: 'v.2', base: 'v.1', end: 'pivot' } as const
     expect(conflicts(changeChain(saved(vm(loose).machine), { disk: 'vda', commit }, host))).toContain(

@@ -336,7 +336,7 @@ describe('paths never collide', () => {
       by: 'the new image of vda',
     })
     const other: Vm = { disks: { vda: 'a <- a.1^' }, snapshots: [{ name: '1', vda: 'a', state: 'running', memory }] }
-    expect(path({ name: 'm', memory }, other)).toMatchObject({ disk: 'memory', by: 'snapshot 1' })
+    expect(path({ name: 'm', memory }, other)).toMatchObject({ disk: 'memory', by: 'the memory of snapshot 1' })
   })
 
   const named = (record: object): Vm => ({
