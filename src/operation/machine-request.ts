@@ -105,13 +105,14 @@ export interface ForgetRequest {
 
 /**
  * Another path for the file of an image of a disk, as in a {@link RenameRequest}. `reserved` are paths that may not be used though
- * nothing is there.
+ * nothing is there. `saved` is that of a {@link DeleteRequest}.
  *
  * @since 0.2.0
  */
 export interface RenameImageRequest extends Omit<RenameRequest, 'points'> {
   readonly disk: string
   readonly reserved?: ReadonlyArray<string>
+  readonly saved?: 'refuse' | 'repoint'
 }
 
 /**

@@ -25,11 +25,13 @@ import type { RenameImageRequest } from './machine-request.js'
 import { outsideGuard } from './outside-guard.js'
 import { redefinedFrom } from './record-steps.js'
 import { rename } from './rename.js'
+import { followed, followGuard } from './saved-repoint.js'
 import { takenGuard, takenPaths } from './taken-path.js'
 
 /** A rename on one disk of a machine, planned. */
 interface Renamed {
   readonly machine: Machine
+  readonly request: RenameImageRequest
   readonly host: MachineHost
   readonly plan: Plan
   readonly hypervisor: Hypervisor
@@ -85,19 +87,20 @@ const draftsOf = (of: Renamed): ReadonlyArray<Draft> => {
 }
 
 const planOf = (of: Renamed): MachinePlan => {
-  const { machine, host, plan, hypervisor, old, now } = of
+  const { machine, request, host, plan, hypervisor, old, now } = of
   const had = withSnapshots(withPart(machine, plan, hypervisor), (one) => movedSnapshot(one, of))
   const named = withSnapshots(had, (one) => withNewPath(one, of))
   const mended = redefinedFrom({ machine: named, had }, new Map([[placeOf(old), now]]), host.via)
   const { work, removals } = splitRemovals([draftsOf(of)])
-  const steps = assemble(machine, [...work, ...mended.drafts, ...removals])
+  const changes = { before: machine, after: mended.machine, parts: [diskPart(plan)] }
+  const states = followed(changes, request)
+  const steps = assemble(machine, [...work, ...mended.drafts, ...states.drafts, ...removals])
   return {
     operation: 'rename',
     via: host.via,
     how: 'by hand',
-    before: machine,
-    after: mended.machine,
-    parts: [diskPart(plan)],
+    ...changes,
+    after: states.machine,
     steps,
     finally: [],
     consistency: undefined,
@@ -112,7 +115,7 @@ const renamedOn = (
   request: RenameImageRequest,
   host: MachineHost,
 ): E.Either<MachineRefusal, Renamed> => {
-  const { disk, reserved: _, ...of } = request
+  const { disk, reserved: _reserved, saved: _saved, ...of } = request
   const chain = machine.disks.get(disk)
   if (chain === undefined) return E.left(refuseMachine({ _tag: 'DiskNotFound', disk }))
   const hypervisor = executorOf(machine, host, request)
@@ -122,7 +125,7 @@ const renamedOn = (
   const old = chain.images.get(request.image)
   const now = plan.after.images.get(request.name ?? request.image)
   if (old === undefined || now === undefined) throw new Error('unreachable: the image was found')
-  return E.right({ machine, host, plan, hypervisor, old, now })
+  return E.right({ machine, request, host, plan, hypervisor, old, now })
 }
 
 /**
@@ -131,10 +134,10 @@ const renamedOn = (
  *
  * Every point in time stays in its image, whatever that is called then. The guest is shut off, or does not read the image.
  *
- * Refuses, in this order: `GuestStateWrong`, `NotThisWay`, `JobActive`, `ManagedSavePresent`, `DiskNotFound`, `DiskRefused` (with
- * what {@link rename} refuses inside), `PathTaken` (by an image of any disk, a header, a record, a definition, or reserved),
+ * Refuses, in this order: `GuestStateWrong`, `NotThisWay`, `JobActive`, `ManagedSavePresent`, `NotThisWay` and
+ * `CapabilityMissing` (a saved state that shall follow), `DiskNotFound`, `DiskRefused` (with what {@link rename} refuses inside), `PathTaken` (by an image of any disk, a header, a record, a definition, or reserved),
  * `PointsLost` (a snapshot has the image for a disk that the machine no longer has), `DiskRefused` (the persistent definition
- * names the old path all the same), `StateSaved` (a saved state names it).
+ * names the old path all the same), `StateSaved` (a saved state names it) and `NotThisWay` (a saved state that is only foreseen).
  *
  * @example
  * import { capabilitiesOfVersions, machine, parseChain, renameImage } from 'backing-chain'
@@ -158,7 +161,11 @@ export const renameImage = (
   request: RenameImageRequest,
   host: MachineHost,
 ): E.Either<MachineRefusal, MachinePlan> => {
-  const refused = viaGuard(machine, host) ?? machineJobGuard(host, [request.disk]) ?? savedGuard(machine, host)
+  const refused =
+    viaGuard(machine, host) ??
+    machineJobGuard(host, [request.disk]) ??
+    savedGuard(machine, host) ??
+    followGuard(machine, request, host)
   if (refused !== undefined) return E.left(refused)
   const renamed = renamedOn(machine, request, host)
   if (E.isLeft(renamed)) return renamed

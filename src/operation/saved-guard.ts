@@ -14,7 +14,7 @@ import { repointGuard } from './saved-repoint.js'
 /** The ways that leave a state, or end it: only what keeps what the guest reads can have it follow. */
 const instead = ({ operation, via, before }: MachinePlan, saved: SavedState): ReadonlyArray<MachineAlternative> => {
   const { place } = saved
-  const keeps = operation === 'delete' || operation === 'commit' || operation === 'pull'
+  const keeps = operation === 'delete' || operation === 'commit' || operation === 'pull' || operation === 'rename'
   const follows = keeps && unfitPins(saved, before).length === 0
   return [
     { _tag: 'RestoreFirst', place },

@@ -9,6 +9,7 @@ import { placeOf } from '../../src/model/header.js'
 import { withMachine } from '../../src/model/machine.js'
 import { changeChain } from '../../src/operation/change-chain.js'
 import { deleteSnapshots } from '../../src/operation/delete.js'
+import { renameImage } from '../../src/operation/rename-image.js'
 import { restoreState } from '../../src/operation/restore-state.js'
 import { saveState } from '../../src/operation/save-state.js'
 import { endOfMachine, liveChain } from '../../src/simulate/index.js'
@@ -17,6 +18,7 @@ import {
   arbitraryChainRequest,
   arbitraryDeleteRequest,
   arbitraryMachine,
+  arbitraryRenameImageRequest,
   assertMachinePlanSimulates,
 } from '../../src/testing/index.js'
 import { numRuns, operations, ways } from './machine-ways.js'
@@ -32,7 +34,7 @@ const running = fc
   .record({ of: arbitraryMachine({ state: 'running' }), place: places })
   .filter(({ of }) => of.machine.snapshots.size > 0 && of.machine.definitions?.persistent !== undefined)
 
-const repointing: Readonly<Record<'delete' | 'change a chain', Asking>> = {
+const repointing: Readonly<Record<'delete' | 'change a chain' | 'rename an image', Asking>> = {
   delete: (machine) =>
     arbitraryDeleteRequest(machine).map(
       (request) => () => deleteSnapshots(machine, { ...request, how: 'auto', saved: 'repoint' }, host),
@@ -40,6 +42,10 @@ const repointing: Readonly<Record<'delete' | 'change a chain', Asking>> = {
   'change a chain': (machine) =>
     arbitraryChainRequest(machine).map(
       (request) => () => changeChain(machine, { ...request, metadata: 'carry', saved: 'repoint' }, host),
+    ),
+  'rename an image': (machine) =>
+    arbitraryRenameImageRequest(machine).map(
+      (request) => () => renameImage(machine, { ...request, saved: 'repoint' }, host),
     ),
 }
 

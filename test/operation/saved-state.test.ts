@@ -11,6 +11,7 @@ import {
   forget,
   machine,
   pinnedBy,
+  renameImage,
   restoreState,
   revert,
   saveState,
@@ -436,6 +437,37 @@ describe('a state that follows the disks', () => {
     const bare = withMachine(vm({ ...three, state: 'shut-off', records: 'none' }).machine, { saved: saved().saved })
     expect(refused(deleteSnapshots(bare, request, { ...host, via: 'qemu-img' }))._tag).toBe('NotThisWay')
     expect(refused(deleteSnapshots(bare, { snapshots: ['s1'] }, { ...host, via: 'qemu-img' }))._tag).toBe('StateSaved')
+  })
+
+  it.each([
+    ['v.2', 'vda /images/new +0', ['/images/v', '/images/v.1', '/images/new']],
+    ['v.1', 'vda /images/v.2 +0', ['/images/v', '/images/new', '/images/v.2']],
+  ])('by a rename of %s', (image, source, pins) => {
+    for (const place of [managed, file]) {
+      const of = saved(running, place)
+      const request = { disk: 'vda', image, to: '/images/new', name: 'new' }
+      const refusal = refused(renameImage(of, request, host))
+      expect(refusal).toMatchObject({ _tag: 'StateSaved', place })
+      expect(refusal.alternatives).toContainEqual({ _tag: 'RepointState' })
+      const plan = planned(renameImage(of, { ...request, saved: 'repoint' }, host))
+      const calls = lines(plan)
+      const at = calls.findIndex((line) => /managedsave-define|save-image-define/.test(line))
+      expect(calls.slice(at + 1)).toEqual([`unlink -- /images/${image}`])
+      expect(sources(plan.after)).toEqual([source, 'vdb /images/w.1 +1'])
+      expect(
+        pinnedBy(stateOf(plan.after), plan.after)
+          .get('vda')
+          ?.map(({ path }) => path),
+      ).toEqual(pins)
+      planned(restoreState(plan.after, { from: place }, host))
+    }
+  })
+
+  it('by a rename not where libvirt cannot, nor with what it would not take back', () => {
+    const request = { disk: 'vda', image: 'v.1', to: '/images/new', saved: 'repoint' } as const
+    const old = { ...host, capabilities: capabilitiesOfVersions({ qemu: '10.0.2', libvirt: '3.6.0' }) }
+    expect(refused(renameImage(saved(), request, old))._tag).toBe('CapabilityMissing')
+    expect(refused(renameImage(withState(saved(), { known: 'foreseen' }), request, host))._tag).toBe('NotThisWay')
   })
 
   it('by a commit and a pull', () => {

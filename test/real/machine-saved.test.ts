@@ -9,6 +9,7 @@ import {
   deleteSnapshots,
   dropState,
   pinnedBy,
+  renameImage,
   restoreState,
   saveState,
   take,
@@ -240,6 +241,23 @@ describe('a saved state that follows the disks', () => {
       await restored(session, await again(session, plan.after), managed)
       await session.check()
     })
+  })
+
+  it.each(['the active image', 'the image below'])('while %s gets another path', async (which) => {
+    for (const at of [0, 1])
+      await running(async (session) => {
+        const place = places(session)[at] ?? managed
+        await two(session)
+        const { machine, seen } = await saved(session, place)
+        const image = which === 'the active image' ? (machine.disks.get('vda')?.active ?? '') : session.path('vda.s1')
+        const to = session.path('vda.new')
+        const request = { disk: 'vda', image, to, name: to, saved: 'repoint' } as const
+        const plan = planned(renameImage(machine, request, machineHost))
+        await session.run({ plan, before: seen, change: (of) => of })
+        await restored(session, await again(session, plan.after), place)
+        await session.write(6, 'w')
+        await session.check()
+      })
   })
 
   it('only from what libvirt has printed itself', async () => {
