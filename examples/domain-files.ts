@@ -6,16 +6,17 @@
 //     virsh snapshot-dumpxml DOMAIN NAME > snapshot-NAME.xml                     # of every snapshot
 //     qemu-img info -U --backing-chain --output=json PATH > chain-vda-0.json     # of every disk; its active image
 //     qemu-img info -U --backing-chain --output=json PATH > chain-vda-1.json     # and so on; its other branches
+//     virsh managedsave-dumpxml DOMAIN --security-info > managedsave.xml         # where its memory is saved
 
 import { readdir, readFile } from 'node:fs/promises'
 import { posix, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { decodeBranches, machineFromLibvirt } from 'backing-chain/codec'
+import { decodeBranches, decodeSavedState, machineFromLibvirt } from 'backing-chain/codec'
 import type { DecodedMachine } from 'backing-chain/codec'
 import { valueOf } from './arguments.js'
 
 /** The folder of a domain that comes with the examples. */
-export const captured = (name: 'three' | 'shortened' | 'branches'): string =>
+export const captured = (name: 'three' | 'shortened' | 'branches' | 'saved'): string =>
   fileURLToPath(new URL(`captured/${name}`, import.meta.url))
 
 /** Images are named by the last part of their paths: `disk.monday`. */
@@ -36,6 +37,7 @@ export const readDomain = async (folder: string): Promise<DecodedMachine> => {
     ),
   )
   const [domain, inactive, current] = [await text('domain.xml'), await text('inactive.xml'), await text('current.txt')]
+  const memory = await text('managedsave.xml')
   return valueOf(
     machineFromLibvirt({
       domain,
@@ -44,6 +46,7 @@ export const readDomain = async (folder: string): Promise<DecodedMachine> => {
       snapshots: await texts(/^snapshot-.*\.xml$/),
       current: current?.trim(),
       chains,
+      saved: memory === undefined ? [] : [valueOf(decodeSavedState(memory, { place: { kind: 'managed' } }))],
     }),
   )
 }

@@ -49,7 +49,9 @@ const dump = async (
 ): Promise<void> => {
   const keep = async (file: string, ...command: ReadonlyArray<string>): Promise<void> =>
     writeFile(join(folder, file), await libvirt.ask(...command))
-  await keep('domain.xml', 'dumpxml', 'vm')
+  const running = (await libvirt.ask('domstate', 'vm')).trim() === 'running'
+  if (running) await keep('domain.xml', 'dumpxml', 'vm')
+  else await keep('managedsave.xml', 'managedsave-dumpxml', 'vm', '--security-info')
   await keep('inactive.xml', 'dumpxml', 'vm', '--inactive')
   await keep('current.txt', 'snapshot-current', 'vm', '--name')
   for (const name of (await libvirt.ask('snapshot-list', 'vm', '--name')).split('\n').filter((line) => line !== ''))
@@ -166,4 +168,20 @@ it('the trap of examples/demo.ts writes over monday and tuesday', () =>
     expect(await cellsOf(libvirt, 'disk.qcow2')).toBe('amt00000')
     expect(await readdir(libvirt.images)).not.toContain('disk.monday')
     expect(await tree(libvirt)).toEqual(['monday', 'tuesday', 'wednesday'])
+  }))
+
+it('examples/shorten-under-saved-memory.ts', () =>
+  inLab(async (libvirt, folder) => {
+    await libvirt.ask('managedsave', 'vm')
+    await dump(libvirt, folder, (disk) => [`${disk}.wednesday`])
+    const ran = await runExample('shorten-under-saved-memory.ts', ['tuesday', folder])
+    expect(ran.stderr).toBe('')
+    await execute(libvirt, ran.stdout)
+    expect(await libvirt.ask('domstate', 'vm', '--reason')).toContain('running (restored)')
+    expect(await libvirt.ask('domblklist', 'vm')).toContain(join(libvirt.images, 'live.qcow2'))
+    const files = ['data.monday', 'data.qcow2', 'data.wednesday', 'disk.monday', 'disk.qcow2', 'live.qcow2']
+    expect((await readdir(libvirt.images)).sort()).toEqual(files)
+    for (const image of ['live.qcow2', 'data.wednesday']) expect(await cellsOf(libvirt, image)).toBe('amtw0000')
+    expect(await reverted(libvirt, 'wednesday')).toEqual(['amt00000', 'amt00000'])
+    expect(await reverted(libvirt, 'monday')).toEqual(['a0000000', 'a0000000'])
   }))

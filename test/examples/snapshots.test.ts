@@ -10,7 +10,7 @@ const calls = (output: string): ReadonlyArray<string> =>
     .filter((line) => line !== '' && !line.startsWith('# '))
 
 /** A line with its XML left out. */
-const short = (line: string): string => line.replace(/'<(\w+)>.*<\/\1>'/, "'<$1>'")
+const short = (line: string): string => line.replace(/'<(\w+)[ >].*<\/\1>'/, "'<$1>'")
 
 it('deletes the middle snapshot as libvirt does it', async () => {
   const { stdout, stderr, code } = await runExample('delete-middle-snapshot.ts')
@@ -109,4 +109,38 @@ it('copies a snapshot to images of their own', async () => {
 it('says which snapshots there are not to be copied', async () => {
   const { stderr, code } = await runExample('extract-snapshot.ts', ['sunday'])
   expect([code, stderr.includes('The machine has no snapshot sunday.')]).toEqual([1, true])
+})
+
+it('shortens a chain under saved memory, which follows', async () => {
+  const { stdout, stderr, code } = await runExample('shorten-under-saved-memory.ts')
+  expect([stderr, code]).toEqual(['', 0])
+  expect(stdout).toContain('"/images/disk.tuesday" would be there no more')
+  expect(stdout).toContain('vda  /images/disk.qcow2 <- /images/disk.monday <- /images/live.qcow2\n')
+  expect(stdout).toContain('vdb  /images/data.qcow2 <- /images/data.monday <- /images/data.wednesday\n')
+  const lines = calls(stdout).map(short)
+  const defined = "printf %s '<domain>' | virsh managedsave-define vm /dev/stdin"
+  expect(lines.slice(lines.indexOf(defined))).toEqual([
+    defined,
+    'unlink -- /images/disk.tuesday',
+    'unlink -- /images/data.tuesday',
+    'link -- /images/disk.wednesday /images/live.qcow2',
+    'qemu-img info --backing-chain --output=json /images/live.qcow2',
+    "printf %s '<disk>' | virsh update-device vm /dev/stdin --config",
+    "printf %s '<domainsnapshot>' | virsh snapshot-create vm /dev/stdin --redefine",
+    defined,
+    'unlink -- /images/disk.wednesday',
+    'virsh start vm',
+  ])
+})
+
+it('says who has it open, and what to ask instead', async () => {
+  const example = 'who-has-it-open.ts'
+  const running = await runExample(example)
+  expect([running.stderr, running.code]).toEqual(['', 1])
+  expect(running.stdout).toContain('No: it would open disk.wednesday to write, and the guest has it open to write.\n')
+  expect(running.stdout).toContain('Instead: blockdev-snapshot-internal-sync through the monitor')
+  expect(running.stdout).toContain('\n1. write disk.wednesday, read disk.qcow2, read disk.monday, read disk.tuesday\n')
+  const off = await runExample(example, ['examples/captured/saved', 'snapshot', '-c', 'x', '/images/disk.wednesday'])
+  expect([off.stderr, off.code]).toEqual(['', 0])
+  expect(off.stdout).toContain('\nNobody is in the way.\n')
 })

@@ -1,6 +1,6 @@
 // Makes examples/captured/ anew: a domain with two disks and external snapshots, as libvirt and qemu-img say it is.
 // The temporary folder's path becomes /images. Run it as `npx tsx test/real/lab/capture-demo.ts` where `.ci/lab` has
-// been run.
+// been run; with the names of folders for those alone.
 
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -44,6 +44,7 @@ const begin = async (scene: Scene): Promise<void> => {
     domainXml(
       'vm',
       disks.map(({ target, name }) => ({ target, path: path(name), format: 'qcow2' })),
+      'bios',
     ),
   )
   await libvirt.ask('start', 'vm')
@@ -65,7 +66,8 @@ const keepState = async (scene: Scene, leaves: (disk: string) => ReadonlyArray<s
   const { libvirt, folder } = scene
   const keepOutput = async (file: string, ...command: ReadonlyArray<string>): Promise<void> =>
     keep(scene, join(folder, file), await libvirt.ask(...command))
-  await keepOutput('domain.xml', 'dumpxml', 'vm')
+  const running = (await libvirt.ask('domstate', 'vm')).trim() === 'running'
+  if (running) await keepOutput('domain.xml', 'dumpxml', 'vm')
   await keepOutput('inactive.xml', 'dumpxml', 'vm', '--inactive')
   await keepOutput('current.txt', 'snapshot-current', 'vm', '--name')
   const names = await libvirt.ask('snapshot-list', 'vm', '--name')
@@ -105,7 +107,22 @@ const branches = async (scene: Scene): Promise<void> => {
   await keepState(scene, (disk) => [`${disk}.thursday`, `${disk}.tuesday`])
 }
 
-for (const [folder, script] of Object.entries({ three, shortened, branches })) {
+/** Three snapshots of a guest whose memory libvirt has saved for its next start. */
+const saved = async (scene: Scene): Promise<void> => {
+  const { libvirt, folder } = scene
+  await begin(scene)
+  await week(scene)
+  await libvirt.ask('managedsave', 'vm')
+  await keepState(scene, (disk) => [`${disk}.wednesday`])
+  await keep(scene, join(folder, 'managedsave.xml'), await libvirt.ask('managedsave-dumpxml', 'vm', '--security-info'))
+}
+
+const scenes = { three, shortened, branches, saved }
+const wanted = process.argv.slice(2)
+
+for (const [folder, script] of Object.entries(scenes).filter(
+  ([name]) => wanted.length === 0 || wanted.includes(name),
+)) {
   await rm(join(captured, folder), { recursive: true, force: true })
   const libvirt = await startLibvirt()
   try {

@@ -32,7 +32,7 @@ interface Scene {
 
 const define = async ({ libvirt }: Scene, name: string, disks: ReadonlyArray<DiskSpec>): Promise<void> => {
   await libvirt.adopt()
-  await libvirt.define(domainXml(name, disks))
+  await libvirt.define(domainXml(name, disks, 'bios'))
 }
 
 const keepXml = async (

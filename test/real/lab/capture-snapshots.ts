@@ -27,6 +27,7 @@ const begin = async (capture: Capture, libvirt: Libvirt, name: string, sizeBytes
     domainXml(
       name,
       targets.map((target) => ({ target, path: path(target), format: 'qcow2' })),
+      'bios',
     ),
   )
   return { capture, libvirt, name }

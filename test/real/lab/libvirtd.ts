@@ -208,9 +208,12 @@ const diskXml = (disk: DiskSpec): string => {
   return `<disk type='${type}' device='disk'>${driver}${source}${disk.more ?? ''}${target}</disk>`
 }
 
-/** A small domain without an operating system, emulated, whose disks are the given ones. */
-export const domainXml = (name: string, disks: ReadonlyArray<DiskSpec>): string =>
+/**
+ * A small domain without an operating system, emulated, whose disks are the given ones. With the BIOS, which costs time, its definition
+ * names no file of the lab's own.
+ */
+export const domainXml = (name: string, disks: ReadonlyArray<DiskSpec>, boot: 'halt' | 'bios' = 'halt'): string =>
   `<domain type='qemu'><name>${name}</name><memory unit='MiB'>32</memory><vcpu>1</vcpu>
-<os><type arch='x86_64' machine='pc'>hvm</type><loader type='rom'>${haltingFirmware()}</loader></os>
+<os><type arch='x86_64' machine='pc'>hvm</type>${boot === 'halt' ? `<loader type='rom'>${haltingFirmware()}</loader>` : ''}</os>
 <devices>${disks.map(diskXml).join('')}
 <controller type='usb' model='none'/><memballoon model='none'/></devices></domain>`
