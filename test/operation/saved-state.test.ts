@@ -185,6 +185,15 @@ describe('restoring', () => {
     expect(unfit(other({ vda: 'v[aaaa] <- v.1[-b--] <- v.2[--c-d]^', vdb }))).toEqual(['/images/v.2 resized'])
   })
 
+  it('refuses where the machine has got a disk since, without which the guest would go on', () => {
+    const one = saved(vm({ disks: { vda: three.disks.vda ?? '' } }).machine)
+    const of = withMachine(vm({ ...three, state: 'shut-off' }).machine, { saved: one.saved })
+    expect(refused(restoreState(of, { from: managed }, host))).toMatchObject({
+      _tag: 'StateUnfit',
+      conflicts: [{ disk: 'vdb', path: '/images/w.1', change: 'not active' }],
+    })
+  })
+
   it('refuses while the next start would resume another state, and what another state pins', () => {
     const both = withMachine(saved(running, file), { saved: [...saved(running, file).saved, stateOf(saved())] })
     expect(refused(restoreState(both, { from: file }, host))._tag).toBe('ManagedSavePresent')
@@ -461,6 +470,38 @@ describe('a state that follows the disks', () => {
       ).toEqual(pins)
       planned(restoreState(plan.after, { from: place }, host))
     }
+  })
+
+  it('each where there are several, but for one that fits no more', () => {
+    const beside = (change: Partial<SavedState> = {}): Machine =>
+      withMachine(saved(), { saved: [stateOf(saved()), { ...stateOf(saved(running, file)), ...change }] })
+    const defines = (of: Machine): ReadonlyArray<string> =>
+      lines(planned(deleteSnapshots(of, { snapshots: ['s2'], saved: 'repoint' }, host))).filter((line) =>
+        /managedsave-define|save-image-define/.test(line),
+      )
+    const managedLine = '| virsh managedsave-define vm /dev/stdin'
+    expect(defines(beside())).toEqual([managedLine, '| virsh save-image-define /memory/vm /dev/stdin'])
+    expect(defines(beside({ disks: 'written since' }))).toEqual([managedLine])
+    const foreseen = deleteSnapshots(beside({ known: 'foreseen' }), { snapshots: ['s2'], saved: 'repoint' }, host)
+    expect(refused(foreseen)._tag).toBe('NotThisWay')
+  })
+
+  it('and is not given the image of another disk where targets have been exchanged since', () => {
+    const swapped = vm({
+      disks: { vda: three.disks.vdb ?? '', vdb: three.disks.vda ?? '' },
+      snapshots: [
+        { name: 's1', vda: 'w', vdb: 'v' },
+        { name: 's2', parent: 's1', vda: 'no', vdb: 'v.1' },
+      ],
+      current: 's2',
+      state: 'shut-off',
+    }).machine
+    const of = withMachine(swapped, { saved: saved().saved })
+    expect(refused(deleteSnapshots(of, { snapshots: ['s2'], saved: 'repoint' }, host))).toMatchObject({
+      _tag: 'StateSaved',
+    })
+    const request = { disk: 'vdb', image: 'v.2', to: '/images/new', saved: 'repoint' } as const
+    expect(refused(renameImage(of, request, host))._tag).toBe('StateSaved')
   })
 
   it('by a rename not where libvirt cannot, nor with what it would not take back', () => {
