@@ -9,9 +9,10 @@ const steps = Number(process.env['BC_WALK'] ?? 200)
 
 const lab = labForAll()
 
-it(`takes, deletes, reverts, forgets, commits and pulls at random, BC_SEED=${String(seed)} BC_WALK=${String(steps)}`, async () => {
+it(`takes, deletes, reverts, forgets, commits, pulls and renames at random, BC_SEED=${String(seed)} BC_WALK=${String(steps)}`, async () => {
   const counts = await walk(lab, { seed, steps })
   const planned = Array.from(counts).flatMap(([what, count]) => (what.includes(':') ? [] : [count]))
   expect(planned.reduce((sum, count) => sum + count, 0)).toBeGreaterThan(steps / 2)
   expect(counts.get('change by hand') ?? 0).toBeGreaterThan(steps / 40)
+  expect(counts.get('rename by hand') ?? 0).toBeGreaterThan(steps / 100)
 }, 1_800_000)

@@ -75,6 +75,15 @@ const change = (at: At): Asked => {
   return { change: request }
 }
 
+/** Another path for any image of a disk; where the guest runs, for one that it does not read. */
+const renaming = ({ random, machine, session, next }: At): Asked => {
+  const disk = random.pick(targets)
+  const chain = machine.disks.get(disk)
+  const images = chain === undefined ? [] : Array.from(chain.images.keys(), String)
+  const to = session.path(`${disk}.r${String(next)}`)
+  return { rename: { disk, image: random.pick(images), to, name: to } }
+}
+
 const asked = (at: At): Asked => {
   if (at.machine.snapshots.size === 0) return at.random.oneIn(2) ? take(at) : change(at)
   const many = at.machine.snapshots.size
@@ -84,7 +93,9 @@ const asked = (at: At): Asked => {
     [3, 'revert'],
     [many > 4 ? 1 : 0, 'forget'],
     [3, 'change'],
+    [at.machine.state === 'shut-off' ? 3 : 1, 'rename'],
   ] as const)
+  if (what === 'rename') return renaming(at)
   if (what === 'take') return take(at)
   if (what === 'remove') return remove(at)
   if (what === 'change') return change(at)
