@@ -11,7 +11,7 @@ import { plaintextGuard } from './guard-loss.js'
 import { takenNodes } from './identifier.js'
 import { featureGuard, machineJobGuard, viaGuard } from './machine-guard.js'
 import { newImageGuard } from './new-image.js'
-import { takenGuard, takenPaths } from './take-path.js'
+import { takenGuard, takenPaths } from './taken-path.js'
 
 /** A reason against a backup, or nothing. */
 type BackupGuard = (job: BackupJob) => MachineRefusal | undefined

@@ -9,7 +9,7 @@ import type { MachineRefusal } from '../plan/machine-refusal.js'
 import type { ExportAsked } from './export-copy.js'
 import { machineJobGuard, savedGuard, viaGuard } from './machine-guard.js'
 import type { ExportRequest } from './machine-request.js'
-import { takenGuard, takenPaths } from './take-path.js'
+import { takenGuard, takenPaths } from './taken-path.js'
 
 type Removal = ExportRequest['removal'] & string
 

@@ -20,7 +20,7 @@ import { hypervisorAtRest } from './machine-hypervisor.js'
 import { assemble } from './machine-lane.js'
 import type { ExtractRequest } from './machine-request.js'
 import { outsideGuard } from './outside-guard.js'
-import { takenGuard, takenPaths } from './take-path.js'
+import { takenGuard, takenPaths } from './taken-path.js'
 
 interface Asked {
   readonly machine: Machine

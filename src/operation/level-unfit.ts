@@ -14,7 +14,7 @@ import type { LevelObjection } from '../plan/passed-over.js'
 import type { LevelRequest } from './level-request.js'
 import type { TakeDisk, TakeRequest } from './machine-request.js'
 import { take } from './take.js'
-import { takenPaths } from './take-path.js'
+import { takenPaths } from './taken-path.js'
 
 /** A snapshot that levels are asked for. `paths`: those that are taken, with what takes them. */
 export interface LevelJob {

@@ -8,13 +8,15 @@ import type { Cleanup } from '../plan/plan.js'
 /** A plan for what the plans before it leave. */
 export type Stage = (machine: Machine) => E.Either<MachineRefusal, MachinePlan>
 
-const laterCleanup = ({ from, before, step }: Cleanup, by: number): Cleanup => ({
+/** What has to be done on every way out, where so many steps come before. */
+export const laterCleanup = ({ from, before, step }: Cleanup, by: number): Cleanup => ({
   from: from + by,
   ...(before === undefined ? {} : { before: before + by }),
   step,
 })
 
-const laterAssumption = (one: MachineAssumption, by: number): MachineAssumption =>
+/** What is assumed, where so many steps come before. */
+export const laterAssumption = (one: MachineAssumption, by: number): MachineAssumption =>
   one._tag === 'OfDisk' && one.assumption._tag === 'StartsWith'
     ? { ...one, assumption: { ...one.assumption, from: one.assumption.from + by } }
     : one

@@ -28,6 +28,7 @@ import { assemble } from './machine-lane.js'
 import type { Draft } from './machine-lane.js'
 import type { TakeDisk } from './machine-request.js'
 import { savedStatesGuard } from './saved-guard.js'
+import { laterAssumption, laterCleanup } from './sequence.js'
 import { take } from './take.js'
 
 const modeOf = (level: StorageLevel): TakeDisk['mode'] => {
@@ -73,11 +74,7 @@ const begun = ({ request }: LevelJob, drafts: ReadonlyArray<Draft>): ReadonlyArr
 interface Assembled {
   readonly steps: ReadonlyArray<MachineStep>
   readonly finally: ReadonlyArray<Cleanup>
-  readonly paused: LevelPlan['paused']
 }
-
-const shifted = (cleanups: ReadonlyArray<Cleanup>, by: number): ReadonlyArray<Cleanup> =>
-  cleanups.map((one) => ({ ...one, from: one.from + by }))
 
 const stepsOf = (chosen: Chosen, taken: MachinePlan | undefined): Assembled => {
   const { job, copies } = chosen
@@ -88,20 +85,9 @@ const stepsOf = (chosen: Chosen, taken: MachinePlan | undefined): Assembled => {
   const own = recorded.length === 0 ? begun(job, commands) : commands
   const rest = assemble(taken?.after ?? job.machine, [...own, ...around.after, ...recorded])
   const steps = [...first, ...(taken?.steps ?? []), ...rest]
-  const cleanups = [...shifted(taken?.finally ?? [], first.length), ...around.cleanups]
-  const from = around.cleanups.find(({ step }) => step.failure !== undefined)?.from
-  const to = first.length + (taken?.steps.length ?? 0) + own.length
-  return {
-    steps,
-    finally: cleanups,
-    paused: from === undefined || job.machine.state !== 'running' ? undefined : { from, to },
-  }
+  const cleanups = [...(taken?.finally ?? []).map((one) => laterCleanup(one, first.length)), ...around.cleanups]
+  return { steps, finally: cleanups }
 }
-
-const movedFrom = (assumption: MachineAssumption, by: number): MachineAssumption =>
-  assumption._tag === 'OfDisk' && assumption.assumption._tag === 'StartsWith'
-    ? { ...assumption, assumption: { ...assumption.assumption, from: assumption.assumption.from + by } }
-    : assumption
 
 /** What is relied on besides the copies themselves. */
 const assumptionsOf = ({ job, copies }: Chosen, taken: MachinePlan | undefined): ReadonlyArray<MachineAssumption> => {
@@ -153,7 +139,7 @@ const machineAfter = ({ job, copies }: Chosen, taken: MachinePlan | undefined): 
 
 const composed = (chosen: Chosen, taken: MachinePlan | undefined): LevelPlan => {
   const { job, copies } = chosen
-  const { paused, ...steps } = stepsOf(chosen, taken)
+  const steps = stepsOf(chosen, taken)
   const offset = steps.steps.findIndex((step) => step === taken?.steps[0])
   const plan: MachinePlan = {
     operation: 'take',
@@ -167,11 +153,11 @@ const composed = (chosen: Chosen, taken: MachinePlan | undefined): LevelPlan => 
     unlinked: [],
     requires: [...(taken?.requires ?? []), ...featuresOf(chosen)],
     assumes: [
-      ...(taken?.assumes ?? []).map((one) => movedFrom(one, Math.max(0, offset))),
+      ...(taken?.assumes ?? []).map((one) => laterAssumption(one, Math.max(0, offset))),
       ...assumptionsOf(chosen, taken),
     ],
   }
-  return { plan, chosen: chosen.chosen, passedOver: chosen.passedOver, copies, paused }
+  return { plan, chosen: chosen.chosen, passedOver: chosen.passedOver, copies }
 }
 
 /** Two disks can want their copies in one place. */

@@ -11,7 +11,8 @@ import type { PassedOver } from './passed-over.js'
  *   QEMU has as `manual`, and images that a copy reads have it among their readers.
  * - `chosen`: the level of each disk. `passedOver`: what was preferred to it, and why it was not that.
  * - `copies`: what the levels below have, to be kept by the caller: deletion and revert need it.
- * - `paused`: the steps, counted from 0, after which the guest stands still and goes on again; nothing, where it runs on.
+ *
+ * How long the guest stands still, {@link pausesOf} says of the plan.
  *
  * @since 0.2.0
  */
@@ -20,5 +21,4 @@ export interface LevelPlan {
   readonly chosen: ReadonlyMap<string, StorageLevel>
   readonly passedOver: ReadonlyArray<PassedOver<MachineRefusal>>
   readonly copies: ReadonlyArray<StorageCopy>
-  readonly paused: { readonly from: number; readonly to: number } | undefined
 }

@@ -1,7 +1,7 @@
 import * as E from 'fp-ts/lib/Either.js'
 import { describe, expect, it } from 'vitest'
 
-import { explainMachine, explainMachineRefusal, shellLine } from '../../src/index.js'
+import { explainMachine, explainMachineRefusal, pausesOf, shellLine } from '../../src/index.js'
 import type { LevelPlan, LevelRequest, Machine, MachineHost, MachineRefusal, StorageLevel } from '../../src/index.js'
 import { decodeMachinePlan, encodeMachinePlan } from '../../src/codec/machine-plan-json.js'
 import { withMachine } from '../../src/model/machine.js'
@@ -69,7 +69,13 @@ describe('a snapshot at the level preferred', () => {
       'lvs --reportformat json --units b --nosuffix --options lv_name,lv_size,origin,lv_attr,snap_percent vg/b.now',
       '{"execute":"cont"}',
     ])
-    expect(level.paused).toStrictEqual({ from: 0, to: 5 })
+    expect(pausesOf(level.plan)).toMatchObject([
+      {
+        from: 0,
+        to: 5,
+        grows: [{ _tag: 'DisksFlushed' }, { _tag: 'LevelAsked', disk: 'vda' }, { _tag: 'LevelAsked', disk: 'vdb' }],
+      },
+    ])
     expect(level.plan.finally.map(({ from, step }) => [from, shellLine(step.call)])).toStrictEqual([
       [0, '{"execute":"cont"}'],
     ])
@@ -137,7 +143,7 @@ describe('a snapshot at the level preferred', () => {
 
   it('runs no pause where nothing runs, and none where QEMU does all', () => {
     expect(lines(right(ask(off, { levels: levels([btrfs], [btrfs]) }, throughQemuImg)))).toHaveLength(2)
-    expect(right(ask(free, {})).paused).toBeUndefined()
+    expect(pausesOf(right(ask(free, {})).plan).map(({ grows }) => grows)).toStrictEqual([[{ _tag: 'RequestsDrained' }]])
   })
 
   it('says what thick snapshots, copies and places rely on', () => {
