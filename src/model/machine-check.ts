@@ -91,6 +91,15 @@ const definitionProblems = ({ definitions, state }: MachineParts): ReadonlyArray
   return problems
 }
 
+const sharedMemory = ({ snapshots, saved }: MachineParts): ReadonlyArray<MachineError> => {
+  const files = new Set(saved.flatMap(({ place }) => (place.kind === 'file' ? [normalPath(place.path)] : [])))
+  return Array.from(snapshots.values()).flatMap(({ name, memory }): ReadonlyArray<MachineError> =>
+    memory._tag === 'External' && files.has(normalPath(memory.path))
+      ? [{ _tag: 'MemoryShared', snapshot: name, path: memory.path }]
+      : [],
+  )
+}
+
 /** Everything that is wrong with a machine whose names are good. */
 export const machineProblems = (of: Machine): ReadonlyArray<MachineError> => [
   ...(of.name === '' || of.name.includes('\0') ? [{ _tag: 'MachineNameInvalid', name: of.name } as const] : []),
@@ -98,4 +107,5 @@ export const machineProblems = (of: Machine): ReadonlyArray<MachineError> => [
   ...treeProblems(of),
   ...pointProblems(of),
   ...definitionProblems(of),
+  ...sharedMemory(of),
 ]

@@ -6,6 +6,7 @@ import type { Location } from './location.js'
  * Why a description is no machine.
  *
  * - `PointWritten`: the image that should hold a point in time is the active one, or lies above it, so the guest has changed it.
+ * - `MemoryShared`: the file of a saved state is that of a snapshot's memory, and would go with the one or the other.
  * - `OwedMissing`: a snapshot whose deletion is owed is not inside that image.
  * - `PlaceShared`: two disks have an image in the same place.
  *
@@ -28,4 +29,5 @@ export type MachineError =
   | { readonly _tag: 'PointWritten'; readonly snapshot: string; readonly disk: string; readonly image: string }
   | { readonly _tag: 'InternalMissing'; readonly snapshot: string; readonly disk: string; readonly image: string }
   | { readonly _tag: 'OwedMissing'; readonly disk: string; readonly image: string; readonly snapshot: string }
+  | { readonly _tag: 'MemoryShared'; readonly snapshot: string; readonly path: string }
   | { readonly _tag: 'DefinitionWrong'; readonly which: 'persistent' | 'live'; readonly why: string }

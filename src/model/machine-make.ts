@@ -54,7 +54,7 @@ const owedOf = (
  *
  * Gives all problems at once: `DiskDuplicate`, `SnapshotNameInvalid`, `SnapshotDuplicate`, `MachineNameInvalid`,
  * `PlaceShared`, `ParentMissing`, `ParentLoop`, `CurrentMissing`, `PointImageMissing`, `PointWritten`, `InternalMissing`,
- * `DefinitionWrong`, `OwedMissing`. Linear.
+ * `DefinitionWrong`, `MemoryShared`, `OwedMissing`. Linear.
  *
  * @example
  * import { machine, parseChain, pointMap } from 'backing-chain'

@@ -10,6 +10,7 @@ import type { MachineRefusal } from '../plan/machine-refusal.js'
 import { insidePart, live, removal, without } from './delete-inside.js'
 import { rootGuard } from './inside-live.js'
 import { severalGuard } from './inside-name.js'
+import { withoutNodes } from './live.js'
 import { featureGuard, machineJobGuard } from './machine-guard.js'
 import { assemble } from './machine-lane.js'
 import type { Draft } from './machine-lane.js'
@@ -39,7 +40,8 @@ const withoutOne = (
   if (several !== undefined) return E.left(several)
   const notRoot = runs ? rootGuard(chain, image) : undefined
   if (notRoot !== undefined) return E.left(refuseMachine({ _tag: 'DiskRefused', disk, refusal: notRoot }))
-  const after = without(chain, image, snapshot)
+  const left = without(chain, image, snapshot)
+  const after = runs ? left : withoutNodes(left)
   return E.right({
     machine: withMachine(machine, { disks: new Map(machine.disks).set(disk, after) }),
     parts: [...parts, insidePart(chain, after)],

@@ -525,3 +525,19 @@ describe('a state that follows the disks', () => {
     expect(sources(up.after)).toEqual(['vda /images/v.2 +0', 'vdb /images/w.1 +1'])
   })
 })
+
+describe('a state in the file of a snapshot’s memory', () => {
+  it('would go with the snapshot: there is no such machine', () => {
+    const { after } = planned(saveState(running, { to: file }, host))
+    const memory = { _tag: 'External', path: '/memory/../memory/vm' } as const
+    const [snapshot] = after.snapshots.values()
+    if (snapshot === undefined) throw new Error('no snapshot')
+    const made = machine({
+      ...after,
+      disks: after.disks.values(),
+      snapshots: [{ ...snapshot, state: 'running', memory }],
+      current: snapshot.name,
+    })
+    expect(made).toEqual(E.left([{ _tag: 'MemoryShared', snapshot: 's1', path: '/memory/../memory/vm' }]))
+  })
+})

@@ -139,7 +139,7 @@ it('has both disks between the same two writes of a guest that never stops', asy
 })
 
 it('is on disk as soon as its wait is over: kill -9', async () => {
-  for (let turn = 0; turn < 5; turn += 1)
+  for (let turn = 0; turn < 3; turn += 1)
     await running(async (session) => {
       await session.write(3, 'x')
       await settle(session.stage)
