@@ -1,6 +1,4 @@
 import type { Feature } from '../call/capability.js'
-import { normalPath } from '../model/header.js'
-import { locationString } from '../model/location.js'
 import { refuseMachine } from '../plan/machine-refusal.js'
 import type { MachineRefusal } from '../plan/machine-refusal.js'
 import { refuse } from '../plan/refusal.js'
@@ -11,7 +9,7 @@ import { plaintextGuard } from './guard-loss.js'
 import { takenNodes } from './identifier.js'
 import { featureGuard, machineJobGuard, viaGuard } from './machine-guard.js'
 import { newImageGuard } from './new-image.js'
-import { takenGuard, takenPaths } from './taken-path.js'
+import { newFilesGuard, pathsOfImages } from './taken-path.js'
 
 /** A reason against a backup, or nothing. */
 type BackupGuard = (job: BackupJob) => MachineRefusal | undefined
@@ -46,16 +44,8 @@ const busyGuard: BackupGuard = ({ host, request: { to } }) => {
   return undefined
 }
 
-const pathGuard: BackupGuard = ({ machine, request: { to, reserved = [] } }) => {
-  const taken = takenPaths(machine, reserved)
-  for (const [disk, { location }] of to) {
-    const path = locationString(location)
-    const refused = takenGuard(taken, { disk, path })
-    if (refused !== undefined) return refused
-    taken.set(normalPath(path), `the new image of ${disk}`)
-  }
-  return undefined
-}
+const pathGuard: BackupGuard = ({ machine, request: { to, reserved } }) =>
+  newFilesGuard(machine, pathsOfImages(to), reserved)
 
 /** Refuses a node name that another disk of the machine has, or gets: a QEMU has them all. */
 const nodeGuard = ({ machine, disks }: BackupJob, { disk, place }: BackupDisk): Refusal | undefined => {

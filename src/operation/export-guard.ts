@@ -1,7 +1,5 @@
 import { isNonEmpty } from 'fp-ts/lib/ReadonlyArray.js'
 
-import { normalPath } from '../model/header.js'
-import { locationString } from '../model/location.js'
 import type { Machine } from '../model/machine.js'
 import { owed } from '../model/owed.js'
 import { refuseMachine } from '../plan/machine-refusal.js'
@@ -9,7 +7,7 @@ import type { MachineRefusal } from '../plan/machine-refusal.js'
 import type { ExportAsked } from './export-copy.js'
 import { machineJobGuard, savedGuard, viaGuard } from './machine-guard.js'
 import type { ExportRequest } from './machine-request.js'
-import { takenGuard, takenPaths } from './taken-path.js'
+import { newFilesGuard, pathsOfImages } from './taken-path.js'
 
 type Removal = ExportRequest['removal'] & string
 
@@ -95,16 +93,8 @@ const owedGuard: ExportGuard = (machine, { request }) => {
     : undefined
 }
 
-const pathGuard: ExportGuard = (machine, { request }) => {
-  const taken = takenPaths(machine, request.reserved ?? [])
-  for (const [disk, { location }] of request.to) {
-    const path = locationString(location)
-    const refused = takenGuard(taken, { disk, path })
-    if (refused !== undefined) return refused
-    taken.set(normalPath(path), `the new image of ${disk}`)
-  }
-  return undefined
-}
+const pathGuard: ExportGuard = (machine, { request: { to, reserved } }) =>
+  newFilesGuard(machine, pathsOfImages(to), reserved)
 
 const agentGuard: ExportGuard = ({ state }, { request, host }) =>
   state === 'running' && request.quiesce === 'require' && host.agent === 'absent'

@@ -2,8 +2,6 @@ import * as E from 'fp-ts/lib/Either.js'
 import { isNonEmpty } from 'fp-ts/lib/ReadonlyArray.js'
 
 import type { Feature } from '../call/capability.js'
-import { normalPath } from '../model/header.js'
-import { locationString } from '../model/location.js'
 import { withMachine } from '../model/machine.js'
 import type { Machine } from '../model/machine.js'
 import { imageOfDisk } from '../model/snapshot.js'
@@ -20,7 +18,7 @@ import { hypervisorAtRest } from './machine-hypervisor.js'
 import { assemble } from './machine-lane.js'
 import type { ExtractRequest } from './machine-request.js'
 import { outsideGuard } from './outside-guard.js'
-import { takenGuard, takenPaths } from './taken-path.js'
+import { newFilesGuard, pathsOfImages } from './taken-path.js'
 
 interface Asked {
   readonly machine: Machine
@@ -65,16 +63,8 @@ const goneGuard: AskedGuard = (asked) => {
   return undefined
 }
 
-const pathGuard: AskedGuard = ({ machine, request }) => {
-  const taken = takenPaths(machine, request.reserved ?? [])
-  for (const [disk, { location }] of request.to) {
-    const path = locationString(location)
-    const refused = takenGuard(taken, { disk, path })
-    if (refused !== undefined) return refused
-    taken.set(normalPath(path), `the new image of ${disk}`)
-  }
-  return undefined
-}
+const pathGuard: AskedGuard = ({ machine, request: { to, reserved } }) =>
+  newFilesGuard(machine, pathsOfImages(to), reserved)
 
 const extractionsOf = ({ machine, snapshot, request, host }: Asked): ReadonlyArray<Extraction> =>
   Array.from(request.to).flatMap(([disk, to]) => {

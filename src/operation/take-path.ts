@@ -1,11 +1,11 @@
-import { normalPath } from '../model/header.js'
 import { locationString } from '../model/location.js'
 import type { MachineRefusal } from '../plan/machine-refusal.js'
 import type { TakeJob } from './take-job.js'
-import { takenGuard, takenPaths } from './taken-path.js'
+import { newFilesGuard } from './taken-path.js'
+import type { WantedPath } from './taken-path.js'
 
 /** What is to be made: the memory's file counts as a disk's that is called `memory`. */
-const wantedPaths = ({ overlays, memory }: TakeJob): ReadonlyArray<readonly [disk: string, path: string]> => [
+const wantedPaths = ({ overlays, memory }: TakeJob): ReadonlyArray<WantedPath> => [
   ...Array.from(overlays).flatMap(([disk, overlay]) =>
     overlay === undefined ? [] : [[disk, locationString(overlay.location)] as const],
   ),
@@ -13,12 +13,5 @@ const wantedPaths = ({ overlays, memory }: TakeJob): ReadonlyArray<readonly [dis
 ]
 
 /** Refuses a new file at a path that an image has, that something refers to, that is reserved, or that another new one gets. */
-export const pathGuard = (job: TakeJob): MachineRefusal | undefined => {
-  const taken = takenPaths(job.machine, job.request.reserved ?? [])
-  for (const [disk, path] of wantedPaths(job)) {
-    const refused = takenGuard(taken, { disk, path })
-    if (refused !== undefined) return refused
-    taken.set(normalPath(path), `the new image of ${disk}`)
-  }
-  return undefined
-}
+export const pathGuard = (job: TakeJob): MachineRefusal | undefined =>
+  newFilesGuard(job.machine, wantedPaths(job), job.request.reserved)

@@ -8,6 +8,7 @@ import type { RecordedSource } from '../model/record.js'
 import type { Snapshot } from '../model/snapshot.js'
 import { refuseMachine } from '../plan/machine-refusal.js'
 import type { MachineRefusal } from '../plan/machine-refusal.js'
+import type { NewImage } from './request.js'
 
 type Holder = readonly [path: string, by: string]
 
@@ -77,4 +78,26 @@ export const takenGuard = (
     : refuseMachine({ _tag: 'PathTaken', disk, path, by }, [
         { _tag: 'UseAnotherName', taken: Array.from(taken.keys()) },
       ])
+}
+
+/** A file to be made, and for whom. */
+export type WantedPath = readonly [disk: string, path: string]
+
+/** New images, each for its disk. */
+export const pathsOfImages = (to: ReadonlyMap<string, Pick<NewImage, 'location'>>): ReadonlyArray<WantedPath> =>
+  Array.from(to, ([disk, { location }]) => [disk, locationString(location)])
+
+/** Refuses new files where something is, where something refers to, or where another of them goes. */
+export const newFilesGuard = (
+  machine: Machine,
+  wanted: ReadonlyArray<WantedPath>,
+  reserved: ReadonlyArray<string> = [],
+): MachineRefusal | undefined => {
+  const taken = takenPaths(machine, reserved)
+  for (const [disk, path] of wanted) {
+    const refused = takenGuard(taken, { disk, path })
+    if (refused !== undefined) return refused
+    taken.set(normalPath(path), `the new image of ${disk}`)
+  }
+  return undefined
 }
