@@ -33,3 +33,17 @@ it('says what is wrong with the input', async () => {
   expect(code).toBe(1)
   expect(stderr).toContain('TextWrong')
 })
+
+it('compares it with the jobs of a storage daemon', async () => {
+  const args = ['/images/disk.tuesday', '/images/disk.monday']
+  const { stdout, stderr, code } = await runExample('compare-offline.ts', args, info)
+  expect([stderr, code]).toEqual(['', 0])
+  const [, withQemuImg = '', withDaemon = ''] = stdout.split('\n== ')
+  const lines = (of: string) => of.split('\n').filter((line) => line !== '' && !line.startsWith('# '))
+  expect(lines(withQemuImg)[1]).toBe('qemu-img commit -f qcow2 -b /images/disk.monday -d /images/disk.tuesday')
+  expect(lines(withDaemon)[1]).toMatch(/^qemu-storage-daemon --blockdev /)
+  expect(withDaemon).toContain('"block-commit"')
+  expect(lines(withDaemon).at(-1)).toContain('"quit"')
+  const refused = await runExample('compare-offline.ts', [...args].reverse(), info)
+  expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('is not above')])
+})
