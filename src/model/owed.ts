@@ -1,5 +1,6 @@
 import type { Chain } from './chain.js'
 import type { ImageName } from './image.js'
+import type { Snapshot } from './snapshot.js'
 
 /**
  * A snapshot inside an image that nobody needs any more, and that is still to be deleted: the guest's QEMU had the image open when
@@ -35,11 +36,20 @@ export const isInside = ({ disks }: Disks, { disk, image, snapshot }: OwedDescri
     ?.images.get(image)
     ?.internalSnapshots.some(({ name }) => name === snapshot) === true
 
+/** True where the snapshot inside the image is a point in time: nobody may take it away for a debt. */
+const isPoint = (
+  { snapshots }: { readonly snapshots: ReadonlyMap<string, Snapshot> },
+  { disk, image, snapshot }: OwedSnapshot,
+): boolean => {
+  const held = snapshots.get(snapshot)?.disks.get(disk)
+  return held?.mode === 'internal' && held.image === image
+}
+
 /**
  * The deletions that a machine still owes: snapshots inside its images that `exportSnapshot` has left there until the guest's QEMU ends.
  * They are part of the machine, and of its JSON: a caller who stores the one has stored the others.
  *
- * What has gone with its image, in a commit say, is owed no more.
+ * What has gone with its image, in a commit say, is owed no more; nor is what the machine has as a snapshot by now, under that name.
  *
  * @example
  * import { machine, owed } from 'backing-chain'
@@ -50,5 +60,9 @@ export const isInside = ({ disks }: Disks, { disk, image, snapshot }: OwedDescri
  *
  * @since 0.2.0
  */
-export const owed = (machine: Disks & { readonly owed: ReadonlyArray<OwedSnapshot> }): ReadonlyArray<OwedSnapshot> =>
-  machine.owed.filter((one) => isInside(machine, one))
+export const owed = (
+  machine: Disks & {
+    readonly owed: ReadonlyArray<OwedSnapshot>
+    readonly snapshots: ReadonlyMap<string, Snapshot>
+  },
+): ReadonlyArray<OwedSnapshot> => machine.owed.filter((one) => isInside(machine, one) && !isPoint(machine, one))

@@ -48,6 +48,9 @@ export const samePlace = (a: SavedPlace, b: SavedPlace): boolean =>
 export const managedIn = (saved: ReadonlyArray<SavedState>): SavedState | undefined =>
   saved.find(({ place }) => place.kind === 'managed')
 
+/** True where the disks are as they were when a guest's memory was saved: not everything has been written to them. */
+export const isMidway = (saved: ReadonlyArray<SavedState>): boolean => saved.some(({ disks }) => disks === 'as saved')
+
 /** The states once the guest has run: none of them fits the disks any more. */
 export const writtenSince = (saved: ReadonlyArray<SavedState>): ReadonlyArray<SavedState> =>
   saved.map((one) => (one.disks === 'written since' ? one : { ...one, disks: 'written since' }))

@@ -1,13 +1,16 @@
 import * as E from 'fp-ts/lib/Either.js'
 
+import { placeOf } from '../model/header.js'
 import { locationString } from '../model/location.js'
 import { withMachine } from '../model/machine.js'
 import type { Machine } from '../model/machine.js'
+import { isIn } from '../model/storage-copy.js'
 import type { StorageCopy } from '../model/storage-copy.js'
 import type { MachineHost } from '../plan/machine-host.js'
 import type { MachineAssumption, MachinePlan } from '../plan/machine-plan.js'
 import { refuseMachine } from '../plan/machine-refusal.js'
 import type { MachineRefusal } from '../plan/machine-refusal.js'
+import { copyUseGuard } from './copy-use.js'
 import { deleteCopySteps } from './dialect/level-step.js'
 import { withReaders } from './level-outcome.js'
 import type { DeleteCopiesRequest } from './level-request.js'
@@ -32,11 +35,28 @@ const ended = ({ snapshots }: Machine, copies: ReadonlyArray<StorageCopy>): Read
 const endedWith = (drafts: ReadonlyArray<Draft>, ends: ReadonlyArray<string>): ReadonlyArray<Draft> =>
   drafts.map((draft, index) => (index === drafts.length - 1 && ends.length > 0 ? { ...draft, ends } : draft))
 
+/** A snapshot of a subvolume goes with all that is in it: the copies of other disks, too. */
+const togetherGuard = (machine: Machine, copies: ReadonlyArray<StorageCopy>): MachineRefusal | undefined => {
+  for (const { level, snapshot } of copies) {
+    if (level._tag !== 'Btrfs') continue
+    const { subvolume } = level
+    const left = Array.from(machine.disks.values()).find(
+      ({ disk, images }) =>
+        (machine.snapshots.get(snapshot)?.disks.get(disk)?.mode ?? 'manual') === 'manual' &&
+        Array.from(images.values()).some((image) => isIn(subvolume, placeOf(image))) &&
+        !copies.some((one) => one.disk === disk && one.snapshot === snapshot),
+    )
+    if (left !== undefined)
+      return refuseMachine({ _tag: 'CopyUnfit', snapshot, disk: left.disk, why: 'same subvolume' })
+  }
+  return undefined
+}
+
 const guards = (machine: Machine, { copies }: DeleteCopiesRequest, host: MachineHost): MachineRefusal | undefined => {
   if (copies.length === 0) return refuseMachine({ _tag: 'NothingSelected' })
   const disk = copies.find((copy) => !machine.disks.has(copy.disk))?.disk
   if (disk !== undefined) return refuseMachine({ _tag: 'DiskNotFound', disk })
-  return viaGuard(machine, host)
+  return viaGuard(machine, host) ?? togetherGuard(machine, copies) ?? copyUseGuard(machine, copies)
 }
 
 /** Nobody can see who reads a copy. */
@@ -75,7 +95,8 @@ const deletion = (
  *
  * Nobody can see who reads a copy: that nobody does is assumed.
  *
- * Refuses, in this order: `NothingSelected`, `DiskNotFound`, `GuestStateWrong`, `NotThisWay`, `CapabilityMissing`.
+ * Refuses, in this order: `NothingSelected`, `DiskNotFound`, `GuestStateWrong`, `NotThisWay`, `CopyUnfit` (another disk has its copy in the
+ * same snapshot of a subvolume; the copy is in use), `CapabilityMissing`.
  *
  * Source: `lvremove` (2.03.16, its arguments only), `btrfs subvolume delete` (6.2), `unlink(2)`; `virDomainSnapshotDelete` with
  * METADATA_ONLY.

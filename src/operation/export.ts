@@ -3,7 +3,7 @@ import { pipe } from 'fp-ts/lib/function.js'
 
 import { locationString } from '../model/location.js'
 import { withMachine } from '../model/machine.js'
-import { managedIn } from '../model/saved-state.js'
+import { isMidway } from '../model/saved-state.js'
 import type { Machine } from '../model/machine.js'
 import type { OwedSnapshot } from '../model/owed.js'
 import type { MachineHost } from '../plan/machine-host.js'
@@ -145,7 +145,7 @@ const stagesOf = (machine: Machine, asked: ExportAsked): ReadonlyArray<Stage> =>
 
 /** A guest whose memory is saved has not written everything to its disks. */
 const consistencyOf = ({ state, saved }: Machine, { quiesce = 'no' }: ExportRequest): MachinePlan['consistency'] => {
-  if (state === 'shut-off') return managedIn(saved) === undefined ? 'clean' : 'crash'
+  if (state === 'shut-off') return isMidway(saved) ? 'crash' : 'clean'
   if (quiesce === 'no' || state === 'paused') return 'crash'
   return quiesce === 'require' ? 'quiesced' : 'quiesced or crash'
 }

@@ -139,7 +139,8 @@ const storedOn = ({ level }: StorageCopy): string => {
   }
 }
 
-const placeOfCopy = ({ level, snapshot, path }: StorageCopy): string | undefined =>
+/** What has to be free for a copy: of a subvolume the whole snapshot of it. */
+export const placeOfCopy = ({ level, snapshot, path }: StorageCopy): string | undefined =>
   level._tag === 'Btrfs' ? copySubvolume(level, snapshot) : path
 
 /** What is relied on of one copy: that the disk is where the level is, that the place is free, that the copy can be read. */

@@ -7,6 +7,8 @@ import { activeImage, activePath, overlaysOf } from '../model/chain-query.js'
 import { placeOf } from '../model/header.js'
 import { withMachine } from '../model/machine.js'
 import type { Machine } from '../model/machine.js'
+import { imageOfDisk } from '../model/snapshot.js'
+import { ancestorsOf } from '../model/snapshot-tree.js'
 import { copiedImages, copySubvolume, isIn } from '../model/storage-copy.js'
 import type { StorageCopy } from '../model/storage-copy.js'
 import type { MachineHost } from '../plan/machine-host.js'
@@ -14,11 +16,14 @@ import type { DiskPart, MachineAssumption, MachinePlan } from '../plan/machine-p
 import { refuseMachine } from '../plan/machine-refusal.js'
 import type { CopyProblem, Loss, MachineRefusal } from '../plan/machine-refusal.js'
 import { refuse } from '../plan/refusal.js'
-import { revertToCopySteps } from './dialect/level-step.js'
+import { copyUseGuard } from './copy-use.js'
+import { revertPlaces, revertToCopySteps } from './dialect/level-step.js'
 import { fatesOf } from './fates.js'
+import { placeOfCopy } from './level-outcome.js'
 import type { RevertToCopiesRequest } from './level-request.js'
 import { viaGuard } from './machine-guard.js'
 import { assemble } from './machine-lane.js'
+import { newFilesGuard } from './taken-path.js'
 
 const unfit = ({ snapshot }: StorageCopy, disk: string, why: CopyProblem): MachineRefusal =>
   refuseMachine({ _tag: 'CopyUnfit', snapshot, disk, why })
@@ -103,6 +108,19 @@ const insideSince = (chain: Chain, { image, disk }: StorageCopy): ReadonlyArray<
     .map(({ name }) => ({ snapshot: name, disk, image: image.name }))
 }
 
+/**
+ * The points in time in what goes back that the copy may not have: all but those that the snapshot came after. An image or a snapshot of
+ * the same name can be another one by now.
+ */
+const pointsSince = (machine: Machine, copies: ReadonlyArray<StorageCopy>): ReadonlyArray<Loss> =>
+  copies.flatMap(({ snapshot, disk, inside }) => {
+    const then = new Set<string>(ancestorsOf(machine, snapshot).map(({ name }) => name))
+    return Array.from(machine.snapshots.values()).flatMap(({ name, disks }): ReadonlyArray<Loss> => {
+      const image = imageOfDisk(disks.get(disk))
+      return image !== undefined && inside.includes(image) && !then.has(name) ? [{ snapshot: name, disk, image }] : []
+    })
+  })
+
 const presentOf = ({ disk, image }: StorageCopy): Loss => ({ snapshot: undefined, disk, image: image.name })
 
 const lossGuard = (machine: Machine, { copies, present }: RevertToCopiesRequest): MachineRefusal | undefined => {
@@ -110,6 +128,9 @@ const lossGuard = (machine: Machine, { copies, present }: RevertToCopiesRequest)
     const chain = machine.disks.get(copy.disk)
     return chain === undefined ? [] : insideSince(chain, copy)
   })
+  const since = pointsSince(machine, copies)
+  if (isNonEmpty(since))
+    return refuseMachine({ _tag: 'PointsLost', lost: since, why: 'they may be later than what goes back' })
   if (isNonEmpty(inside))
     return refuseMachine({ _tag: 'PointsLost', lost: inside, why: 'they are inside an image that goes back' })
   const lost =
@@ -122,6 +143,12 @@ const lossGuard = (machine: Machine, { copies, present }: RevertToCopiesRequest)
         [{ _tag: 'TakeFirst' }],
       )
     : undefined
+}
+
+/** What is put aside, and what is made, would go over what is there: the copy itself, say. */
+const pathGuard = (machine: Machine, { copies, present }: RevertToCopiesRequest): MachineRefusal | undefined => {
+  const places = copies.flatMap((copy) => placeOfCopy(copy) ?? [])
+  return newFilesGuard(machine, revertPlaces(copies, present === 'discard' ? undefined : present.keep), places)
 }
 
 /** Whoever has an image open has another one, or a spoilt one, afterwards. */
@@ -150,7 +177,13 @@ const guards = (machine: Machine, request: RevertToCopiesRequest, host: MachineH
     const refused = chain === undefined ? undefined : chainGuard(chain, copy)
     if (refused !== undefined) return refused
   }
-  return subvolumeGuard(machine, request) ?? lossGuard(machine, request) ?? openGuard(request, host)
+  return (
+    subvolumeGuard(machine, request) ??
+    copyUseGuard(machine, request.copies) ??
+    lossGuard(machine, request) ??
+    pathGuard(machine, request) ??
+    openGuard(request, host)
+  )
 }
 
 /** The active image is as it was then; who else reads it is as now. */
@@ -200,8 +233,8 @@ const assumptionsOf = ({ copies, present }: RevertToCopiesRequest): ReadonlyArra
  * is: neither QEMU nor libvirt knows of this.
  *
  * Refuses, in this order: `NothingSelected`, `DiskNotFound`, `CopyUnfit` (copies that are not of one whole snapshot), `GuestStateWrong`,
- * `NotThisWay`, `StateSaved`, `ManagedSavePresent`, `CopyUnfit` (another chain, images since, overlays, same subvolume), `PointsLost`, `DiskRefused`
- * (`ImageOpen`).
+ * `NotThisWay`, `StateSaved`, `ManagedSavePresent`, `CopyUnfit` (another chain, images since, overlays, same subvolume, in use), `PointsLost`,
+ * `PathTaken`, `DiskRefused` (`ImageOpen`).
  *
  * Source: `lvconvert --merge`, `lvchange` (2.03.16, their arguments only), `btrfs subvolume snapshot` (6.2), `cp --reflink`, `mv -T`
  * (coreutils 9.1), `rename(2)`.

@@ -4,7 +4,7 @@ import { pipe } from 'fp-ts/lib/function.js'
 import type { Feature } from '../call/capability.js'
 import { withMachine } from '../model/machine.js'
 import type { Machine } from '../model/machine.js'
-import { managedIn } from '../model/saved-state.js'
+import { isMidway, managedIn } from '../model/saved-state.js'
 import type { StorageCopy } from '../model/storage-copy.js'
 import type { StorageLevel } from '../model/storage-level.js'
 import type { LevelPlan } from '../plan/level-plan.js'
@@ -13,10 +13,10 @@ import type { Consistency, MachineAssumption, MachinePlan, MachineStep } from '.
 import { refuseMachine } from '../plan/machine-refusal.js'
 import type { MachineRefusal } from '../plan/machine-refusal.js'
 import type { Cleanup } from '../plan/plan.js'
-import { takeCopies } from './dialect/level-step.js'
+import { copyGroups, takeCopies } from './dialect/level-step.js'
 import { chooseLevels } from './level-choose.js'
 import type { LevelChoice } from './level-choose.js'
-import { copiesOf, copyAssumptions, recordCopied, withCopied, withReaders } from './level-outcome.js'
+import { copiesOf, copyAssumptions, placeOfCopy, recordCopied, withCopied, withReaders } from './level-outcome.js'
 import { freezes, pausedAround, resumedAfter } from './level-pause.js'
 import type { Around } from './level-pause.js'
 import type { LevelRequest } from './level-request.js'
@@ -106,7 +106,7 @@ const assumptionsOf = ({ job, copies }: Chosen, taken: MachinePlan | undefined):
 }
 
 const consistencyOf = (job: LevelJob): Consistency => {
-  if (job.machine.state === 'shut-off') return 'clean'
+  if (job.machine.state === 'shut-off') return isMidway(job.machine.saved) ? 'crash' : 'clean'
   if (keepsMemory(job)) return 'memory'
   const frozen = freezes(job)
   if (frozen === 'no') return 'crash'
@@ -163,11 +163,12 @@ const composed = (chosen: Chosen, taken: MachinePlan | undefined): LevelPlan => 
 /** Two disks can want their copies in one place. */
 const placesGuard = ({ copies }: Chosen): MachineRefusal | undefined => {
   const taken = new Map<string, string>()
-  for (const { disk, path } of copies) {
+  for (const { copy, disks } of copyGroups(copies)) {
+    const path = placeOfCopy(copy)
     const by = path === undefined ? undefined : taken.get(path)
     if (path !== undefined && by !== undefined)
-      return refuseMachine({ _tag: 'PathTaken', disk, path, by: `the copy of ${by}` })
-    if (path !== undefined) taken.set(path, disk)
+      return refuseMachine({ _tag: 'PathTaken', disk: copy.disk, path, by: `the copy of ${by}` })
+    if (path !== undefined) taken.set(path, disks.join(', '))
   }
   return undefined
 }

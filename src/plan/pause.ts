@@ -67,7 +67,7 @@ const stood = (walk: Walk, { index, step, effect: { goes, costs } }: Taken): voi
   if (goes === 'stands' && walk.runs) walk.guest ??= { from: index, costs: [] }
   if (walk.guest === undefined && walk.runs && costs.length > 0 && goes === undefined)
     walk.found.push({ from: index, to: index, stands: 'guest', grows: distinct(costsOf(step, costs)) })
-  walk.guest?.costs.push(...costsOf(step, costs))
+  for (const open of [walk.guest, walk.files]) open?.costs.push(...costsOf(step, costs))
   if (goes === 'on') close(walk, 'guest', index)
   if (goes === 'on' || goes === 'stands') walk.runs = goes === 'on'
 }
@@ -105,7 +105,7 @@ export const pausesOf = (plan: Planned): ReadonlyArray<Pause> => {
     const { call } = step
     const ran = walk.runs
     const effect = effectOf(plan, step, walk.saved)
-    walk.guest?.costs.push(...costsOf(step, costsBeside(step)))
+    for (const open of [walk.guest, walk.files]) open?.costs.push(...costsOf(step, costsBeside(step)))
     if (call._tag === 'Libvirt' && call.function.call === 'virDomainManagedSave')
       walk.saved = savedAs(call.function.flags, ran ? 'running' : 'paused')
     if (effect.goes === 'frozen' || effect.goes === 'thawed') frozen(walk, { index, step, effect })

@@ -52,7 +52,8 @@ const unfitBecause: { readonly [P in CopyProblem]: string } = {
   'images since': 'images that have been made since would go',
   overlays: 'other images read the active one, and would show something else',
   'left out': 'nothing that a level has of it was given',
-  'same subvolume': 'it, or its copy, is in a subvolume that goes back, and was not taken with it',
+  'same subvolume': 'it, or its copy, is in a subvolume that goes back or away, and was not given with it',
+  'in use': 'an image of the machine, or of one of its snapshots, is where the copy is',
   'other snapshot': 'what was given is of several snapshots, or twice of one disk',
 }
 
@@ -120,7 +121,7 @@ const texts: { readonly [T in keyof Refusals]: (refusal: Refusals[T]) => string 
   NoLevelFits: ({ disk, passed }) =>
     [`No level can take this snapshot of disk ${nameText(disk)}:`, ...passed.map(passedLine)].join('\n'),
   CopyUnfit: ({ snapshot, disk, why }) =>
-    `Disk ${nameText(disk)} cannot go back to ${nameText(snapshot)} at the level that has it: ${unfitBecause[why]}.`,
+    `What a level has of disk ${nameText(disk)} in ${nameText(snapshot)} cannot come back, or be deleted: ${unfitBecause[why]}.`,
 }
 
 const ways: { readonly [T in keyof Alternatives]: (alternative: Alternatives[T]) => string } = {

@@ -1,4 +1,5 @@
 import type { HostCall } from '../../call/host.js'
+import { normalPath } from '../../model/header.js'
 import { locationString } from '../../model/location.js'
 import { copySubvolume, copyVolume } from '../../model/storage-copy.js'
 import type { StorageCopy } from '../../model/storage-copy.js'
@@ -15,7 +16,7 @@ export interface CopyGroup {
 }
 
 const keyOf = ({ level, snapshot, disk }: StorageCopy): string =>
-  level._tag === 'Btrfs' ? copySubvolume(level, snapshot) : `disk ${disk}`
+  level._tag === 'Btrfs' ? `${normalPath(level.subvolume)}\0${copySubvolume(level, snapshot)}` : `disk ${disk}`
 
 /** Copies by the command that they have in common. */
 export const copyGroups = (copies: ReadonlyArray<StorageCopy>): ReadonlyArray<CopyGroup> => {
@@ -115,9 +116,23 @@ export interface RevertTo {
   readonly aside: string | undefined
 }
 
-const revertSubvolume = ({ copy, aside }: RevertTo, subvolume: string, from: string): ReadonlyArray<Step> => {
-  const old = `${subvolume}.${aside ?? copy.snapshot}.old`
-  const kept = aside === undefined ? old : `${subvolume}.${aside}`
+const subvolumeAside = ({ copy: { snapshot }, aside }: RevertTo, subvolume: string): string =>
+  `${subvolume}.${aside ?? `${snapshot}.old`}`
+
+const fileBeside = ({ image }: StorageCopy, ending: string): string => `${locationString(image.location)}.${ending}`
+
+const nextFile = (copy: StorageCopy): string => fileBeside(copy, `${copy.snapshot}.next`)
+
+const newPlaces = (to: RevertTo): ReadonlyArray<string> => {
+  const { copy, aside } = to
+  if (copy.level._tag === 'Btrfs') return [subvolumeAside(to, copy.level.subvolume)]
+  if (copy.level._tag !== 'Reflink') return []
+  return [nextFile(copy), ...(aside === undefined ? [] : [fileBeside(copy, aside)])]
+}
+
+const revertSubvolume = (to: RevertTo, subvolume: string, from: string): ReadonlyArray<Step> => {
+  const { aside } = to
+  const kept = subvolumeAside(to, subvolume)
   return [
     host(['mv', '-T', '--', subvolume, kept], 'the present is put aside'),
     host(['btrfs', 'subvolume', 'snapshot', from, subvolume], 'the subvolume is as it was, and can be written'),
@@ -128,14 +143,14 @@ const revertSubvolume = ({ copy, aside }: RevertTo, subvolume: string, from: str
 
 const revertFile = ({ copy, aside }: RevertTo): ReadonlyArray<Step> => {
   const active = locationString(copy.image.location)
-  const next = `${active}.${copy.snapshot}.next`
+  const next = nextFile(copy)
   const from = copy.path ?? ''
   return [
     ...(aside === undefined
       ? []
       : [
           {
-            call: { _tag: 'Files', operation: 'link', path: active, to: `${active}.${aside}` },
+            call: { _tag: 'Files', operation: 'link', path: active, to: fileBeside(copy, aside) },
             why: 'the present is kept under another name',
           } as const,
         ]),
@@ -170,6 +185,13 @@ export const takeCopies = (copies: ReadonlyArray<StorageCopy>): ReadonlyArray<Dr
 /** Deletes copies. */
 export const deleteCopySteps = (copies: ReadonlyArray<StorageCopy>): ReadonlyArray<Draft> =>
   copyGroups(copies).flatMap((group) => drafted(group, deleteSteps(group.copy)))
+
+/** Where that makes something that was not there, each with its disk. */
+export const revertPlaces = (
+  copies: ReadonlyArray<StorageCopy>,
+  aside: string | undefined,
+): ReadonlyArray<readonly [disk: string, path: string]> =>
+  copyGroups(copies).flatMap(({ copy }) => newPlaces({ copy, aside }).map((path) => [copy.disk, path] as const))
 
 /** Goes back to copies; `aside` is what is added to the name of what is kept. */
 export const revertToCopySteps = (
