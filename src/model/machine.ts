@@ -1,5 +1,6 @@
 import type { Chain } from './chain.js'
 import type { GuestState } from './guest.js'
+import { isInside } from './owed.js'
 import type { OwedDescription, OwedSnapshot } from './owed.js'
 import type { SavedState } from './saved-state.js'
 import type { Snapshot, SnapshotDescription, SnapshotName } from './snapshot.js'
@@ -64,5 +65,11 @@ export type MachineParts = Omit<Machine, 'Machine'>
 // eslint-disable-next-line @typescript-eslint/consistent-type-assertions -- the smart constructor of Machine
 export const brandMachine = (parts: MachineParts): Machine => parts as Machine
 
-/** The machine with some of its parts changed; trusts its caller, who has only changed what keeps it a machine. */
-export const withMachine = (of: Machine, change: Partial<MachineParts>): Machine => brandMachine({ ...of, ...change })
+/**
+ * The machine with some of its parts changed; trusts its caller, who has only changed what keeps it a machine. A debt ends with what it
+ * is about: an image and a snapshot of the same names can be others later.
+ */
+export const withMachine = (of: Machine, change: Partial<MachineParts>): Machine => {
+  const parts = { ...of, ...change }
+  return brandMachine({ ...parts, owed: parts.owed.filter((one) => isInside(parts, one)) })
+}

@@ -29,6 +29,10 @@ interface Disks {
   readonly disks: ReadonlyMap<string, Chain>
 }
 
+/** True for the same debt. */
+export const sameOwed = (a: OwedDescription, b: OwedDescription): boolean =>
+  a.disk === b.disk && a.image === b.image && a.snapshot === b.snapshot
+
 /** True where the snapshot is inside the image. */
 export const isInside = ({ disks }: Disks, { disk, image, snapshot }: OwedDescription): boolean =>
   disks
@@ -65,4 +69,10 @@ export const owed = (
     readonly owed: ReadonlyArray<OwedSnapshot>
     readonly snapshots: ReadonlyMap<string, Snapshot>
   },
-): ReadonlyArray<OwedSnapshot> => machine.owed.filter((one) => isInside(machine, one) && !isPoint(machine, one))
+): ReadonlyArray<OwedSnapshot> =>
+  machine.owed.filter(
+    (one, at) =>
+      isInside(machine, one) &&
+      !isPoint(machine, one) &&
+      machine.owed.findIndex((other) => sameOwed(one, other)) === at,
+  )

@@ -2,6 +2,7 @@ import * as E from 'fp-ts/lib/Either.js'
 
 import { withMachine } from '../model/machine.js'
 import type { Machine } from '../model/machine.js'
+import { sameOwed } from '../model/owed.js'
 import type { OwedSnapshot } from '../model/owed.js'
 import type { DiskPart, MachinePlan } from '../plan/machine-plan.js'
 import type { MachineHost } from '../plan/machine-host.js'
@@ -87,6 +88,3 @@ export const owedRemoval =
     const spoilt = savedStatesGuard(plan) ?? machineOpenGuard(plan, host)
     return spoilt === undefined ? E.right(plan) : E.left(spoilt)
   }
-
-const sameOwed = (a: OwedSnapshot, b: OwedSnapshot): boolean =>
-  a.disk === b.disk && a.image === b.image && a.snapshot === b.snapshot

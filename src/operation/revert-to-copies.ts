@@ -186,10 +186,13 @@ const guards = (machine: Machine, request: RevertToCopiesRequest, host: MachineH
   )
 }
 
-/** The active image is as it was then; who else reads it is as now. */
-const chainBack = (chain: Chain, { image }: StorageCopy): Chain => {
+/** The active image is as it was then, but for bitmaps that QEMU had not stored; who else reads it is as now. */
+const chainBack = (chain: Chain, { image, losesBitmaps }: StorageCopy): Chain => {
   const { otherReaders, name } = activeImage(chain)
-  return withImages(chain, new Map(chain.images).set(name, { ...image, otherReaders, node: undefined }))
+  const bitmaps = image.bitmaps.map((one) =>
+    losesBitmaps.includes(one.name) ? ({ ...one, state: 'inconsistent' } as const) : one,
+  )
+  return withImages(chain, new Map(chain.images).set(name, { ...image, bitmaps, otherReaders, node: undefined }))
 }
 
 const machineBack = (machine: Machine, { copies }: RevertToCopiesRequest): Machine => {

@@ -145,6 +145,22 @@ describe('copies that levels have', () => {
     })
   })
 
+  it('a bitmap that QEMU had not stored is of no use when its image comes back', () => {
+    const bitmaps = [{ name: 'b0', granularityBytes: 65_536, state: 'recording' }] as const
+    const of = vm({ disks: { vda: 'a^' }, records: 'none', nodes: 'monitor', images: { a: { bitmaps } } }).machine
+    const { plan, copies } = right(snapped(of, { vda: reflink }, throughQmp))
+    const stopped = withMachine(plan.after, { state: 'shut-off' })
+    const { after } = right(revertToCopies(stopped, { copies, present: 'discard' }, throughQemuImg))
+    expect(after.disks.get('vda')?.images.get('a')?.bitmaps).toMatchObject([{ name: 'b0', state: 'inconsistent' }])
+  })
+
+  it('a subvolume is not put aside into itself, however its path is spelt', () => {
+    const of = vm({ ...off, disks: { vda: 'a^' } }).machine
+    const { plan, copies } = right(snapped(of, { vda: { ...btrfs, subvolume: '/images/' } }))
+    const { steps } = right(revertToCopies(plan.after, { copies, present: { keep: 'now' } }, throughQemuImg))
+    expect(steps[0]?.call).toMatchObject({ _tag: 'Host', argv: ['mv', '-T', '--', '/images/', '/images.now'] })
+  })
+
   it('frozen file systems wait for the levels as the guest does', () => {
     const of = vm({ ...off, state: 'running', nodes: 'monitor' }).machine
     const [files] = pausesOf(right(snapped(of, { vda: btrfs, vdb: btrfs }, throughQmp)).plan)
@@ -179,6 +195,31 @@ describe('exports', () => {
     const second = frozen(right(owing(first, 'y')).after, 'two')
     expect(owed(second)).toHaveLength(2)
     expect(left(owing(second, 'z'))).toMatchObject({ _tag: 'OwedTooMany', most: 2 })
+  })
+
+  it('a debt ends with its image, and does not come back with the names', () => {
+    const alone = vm({ disks: { vda: 'v <- v.1^' }, records: 'none', nodes: 'monitor' }).machine
+    const inside = { ...to('x'), way: 'inside', removal: 'next stop' } as const
+    const owing = withMachine(right(exportSnapshot(alone, inside, throughQmp)).after, { state: 'shut-off' })
+    expect(owed(owing)).toHaveLength(1)
+    const accept = ['InternalSnapshotsLost'] as const
+    const commit = { top: 'v.1', base: 'v', end: 'pivot', leftovers: 'remove', accept } as const
+    const shorter = right(changeChain(owing, { disk: 'vda', commit }, throughQemuImg)).after
+    const overlay = { name: 'v.1', format: 'qcow2', ...at('/images/v.1') } as const
+    const disks = new Map([['vda', { mode: 'external', overlay } as const]])
+    const longer = right(take(shorter, { name: 'n', disks }, throughQemuImg)).after
+    const own = { name: 'export', metadata: 'none', disks: new Map([['vda', { mode: 'internal' } as const]]) } as const
+    const now = right(take(longer, own, throughQemuImg)).after
+    expect(now.disks.get('vda')?.images.get('v.1')?.internalSnapshots).toHaveLength(1)
+    expect(right(settle(now, 'stopped', throughQemuImg)).steps).toStrictEqual([])
+  })
+
+  it('one debt that is there twice is paid once', () => {
+    const alone = vm({ disks: { vda: 'v <- v.1^' }, records: 'none', nodes: 'monitor' }).machine
+    const inside = { ...to('x'), way: 'inside', removal: 'next stop' } as const
+    const { after } = right(exportSnapshot(alone, inside, throughQmp))
+    const twice = withMachine(after, { state: 'shut-off', owed: [...after.owed, ...after.owed] })
+    expect(right(settle(twice, 'stopped', throughQemuImg)).steps).toHaveLength(1)
   })
 
   it('what is a point in time by now is deleted by no settlement, whatever was owed under its name', () => {

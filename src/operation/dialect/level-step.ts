@@ -117,7 +117,7 @@ export interface RevertTo {
 }
 
 const subvolumeAside = ({ copy: { snapshot }, aside }: RevertTo, subvolume: string): string =>
-  `${subvolume}.${aside ?? `${snapshot}.old`}`
+  `${normalPath(subvolume)}.${aside ?? `${snapshot}.old`}`
 
 const fileBeside = ({ image }: StorageCopy, ending: string): string => `${locationString(image.location)}.${ending}`
 
