@@ -80,6 +80,13 @@ const optionGuard: ExportGuard = (machine, asked) => {
     : undefined
 }
 
+/** An overlay that nobody asked for would be left out in silence. */
+const overlayGuard: ExportGuard = (_, asked) => {
+  const { to, overlays } = asked.request
+  const other = Array.from(overlays?.keys() ?? []).find((disk) => !to.has(disk))
+  return other === undefined ? undefined : notThisWay(asked, `${other} is not exported, and gets no overlay`)
+}
+
 /** What is owed already, and what would be then. */
 const owedGuard: ExportGuard = (machine, { request }) => {
   const { removal } = exportWay(machine, request)
@@ -112,6 +119,7 @@ const guards: ReadonlyArray<ExportGuard> = [
   (machine, { host }) => viaGuard(machine, host),
   wayGuard,
   optionGuard,
+  overlayGuard,
   (_, { request, host }) => machineJobGuard(host, request.to.keys()),
   (machine, { host }) => savedGuard(machine, host),
   owedGuard,

@@ -321,6 +321,13 @@ describe('what speaks against an export', () => {
     ['a way for a guest that runs', off, { ...vda, way: 'overlay' }, throughQemuImg, { _tag: 'GuestStateWrong' }],
     ['qemu-img for a guest that runs', alone, vda, throughQemuImg, { _tag: 'GuestStateWrong' }],
     [
+      'an overlay for a disk that is not exported',
+      alone,
+      { ...vda, way: 'overlay', overlays: new Map([['vdb', file('o')]]) },
+      throughQmp,
+      { _tag: 'NotThisWay', why: 'vdb is not exported, and gets no overlay' },
+    ],
+    [
       'a path that is taken',
       off,
       { to: new Map([['vda', { ...file('x'), location: { _tag: 'File', path: '/images/w' } }]]) },

@@ -68,7 +68,7 @@ describe('the pauses of a snapshot', () => {
       [0, 2, 'file systems'],
       [1, 1, 'guest'],
     ])
-    expect(found[0]?.grows).toEqual([{ _tag: 'FileSystemsWritten' }])
+    expect(found[0]?.grows).toEqual([{ _tag: 'FileSystemsWritten' }, { _tag: 'RequestsDrained' }])
   })
 
   it('with a manual disk: the guest is left so for whoever saves that disk', () => {
