@@ -41,12 +41,14 @@ const owedOf = (
   disks: ReadonlyMap<string, Chain>,
   owed: ReadonlyArray<OwedDescription>,
 ): { owing: ReadonlyArray<OwedSnapshot>; problems: ReadonlyArray<MachineError> } => {
-  const owing = owed.flatMap((one): ReadonlyArray<OwedSnapshot> => {
+  const owing: Array<OwedSnapshot> = []
+  const problems: Array<MachineError> = []
+  for (const one of owed) {
     const image = disks.get(one.disk)?.images.get(one.image)
-    return image === undefined || !isInside({ disks }, one) ? [] : [{ ...one, image: image.name }]
-  })
-  const missing = owed.filter((one) => !isInside({ disks }, one))
-  return { owing, problems: missing.map((one) => ({ _tag: 'OwedMissing', ...one })) }
+    if (image !== undefined && isInside({ disks }, one)) owing.push({ ...one, image: image.name })
+    else problems.push({ _tag: 'OwedMissing', ...one })
+  }
+  return { owing, problems }
 }
 
 /**

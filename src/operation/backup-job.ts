@@ -4,22 +4,13 @@ import type { Image } from '../model/image.js'
 import type { Machine } from '../model/machine.js'
 import type { Hypervisor } from '../plan/hypervisor.js'
 import type { MachineHost } from '../plan/machine-host.js'
-import type { AcceptableTag } from '../plan/refusal.js'
 import { hypervisorOf } from './machine-hypervisor.js'
+import type { ExportRequest } from './machine-request.js'
 import type { Place, Placed } from './new-image.js'
 import type { NewImage } from './request.js'
 
-/**
- * The present of a running guest, to be copied to images that stand alone: every disk as it is at one moment.
- *
- * - `to`: the new image of each disk, by target; disks that are left out are not copied.
- * - `reserved`: paths that may not be used though nothing is there.
- */
-export interface BackupRequest {
-  readonly to: ReadonlyMap<string, NewImage>
-  readonly accept?: ReadonlyArray<AcceptableTag>
-  readonly reserved?: ReadonlyArray<string>
-}
+/** What of an export matters to the jobs. */
+export type BackupRequest = Pick<ExportRequest, 'to' | 'accept'>
 
 /** One disk that is copied, and where to. */
 export interface BackupDisk {

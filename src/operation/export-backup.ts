@@ -64,8 +64,7 @@ const partsOf = (job: BackupJob, disks: ReadonlyArray<PlacedDisk>): BackupParts 
  * backing file. `cancelAlways` makes what has to be done on every way out of the steps, and `machineOpenGuard` looks at who has the images
  * open; both need the whole plan.
  *
- * Refuses, in this order: `NothingSelected`, `DiskNotFound`, `GuestStateWrong` (shut off, or a way that is for such guests),
- * `NotThisWay` (libvirt, and nothing but libvirt, for its own domains), `CapabilityMissing`, `JobActive`, `PathTaken`, `DiskRefused` (what
+ * Refuses, in this order, besides what any export refuses: `CapabilityMissing`, `JobActive` (libvirt backs up another disk), `DiskRefused` (what
  * is wrong with a new image: `NameTaken`, `LocationNotAddressable`, `DestinationWrong`, `NodeNameInvalid`; then `NodeUnknown`,
  * `PlaintextLeak`).
  *

@@ -1,14 +1,12 @@
 import * as E from 'fp-ts/lib/Either.js'
+import { pipe } from 'fp-ts/lib/function.js'
 
 import type { Chain } from '../model/chain.js'
-import { withMachine } from '../model/machine.js'
 import type { MachineHost } from '../plan/machine-host.js'
 import type { MachinePlan } from '../plan/machine-plan.js'
-import { refuseMachine } from '../plan/machine-refusal.js'
-import { extractPart } from './extract-part.js'
-import type { Extracted } from './extract-part.js'
+import { extractParts } from './extract-part.js'
+import type { Extraction } from './extract-part.js'
 import { hypervisorAtRest } from './machine-hypervisor.js'
-import { assemble } from './machine-lane.js'
 import type { ExportRequest } from './machine-request.js'
 import { machineOpenGuard } from './open-guard.js'
 import { emptyPlan } from './sequence.js'
@@ -30,28 +28,20 @@ export interface ExportAsked {
 export const copied =
   ({ request, host }: ExportAsked, of: (chain: Chain) => Copied): Stage =>
   (before) => {
-    const disks = new Map(before.disks)
-    const all: Array<Extracted> = []
-    for (const [disk, to] of request.to) {
+    const hypervisor = hypervisorAtRest(before, host)
+    const extractions = Array.from(request.to).flatMap(([disk, to]): ReadonlyArray<Extraction> => {
       const chain = before.disks.get(disk)
-      if (chain === undefined) return E.left(refuseMachine({ _tag: 'DiskNotFound', disk }))
-      const made = extractPart({ chain, ...of(chain), to, hypervisor: hypervisorAtRest(before, host) })
-      if (E.isLeft(made)) return E.left(refuseMachine({ _tag: 'DiskRefused', disk, refusal: made.left }))
-      disks.set(disk, made.right.part.after)
-      all.push(made.right)
-    }
-    const plan: MachinePlan = {
-      ...emptyPlan(before, { operation: 'export', via: host.via, consistency: undefined }),
-      after: withMachine(before, { disks }),
-      parts: all.map(({ part }) => part),
-      steps: assemble(
-        before,
-        all.flatMap(({ drafts }) => drafts),
-      ),
-      assumes: all.flatMap(({ part, assumes }) =>
-        assumes.map((assumption) => ({ _tag: 'OfDisk' as const, disk: part.before.disk, assumption })),
-      ),
-    }
-    const refused = machineOpenGuard(plan, host)
-    return refused === undefined ? E.right(plan) : E.left(refused)
+      return chain === undefined ? [] : [{ chain, ...of(chain), to, hypervisor }]
+    })
+    return pipe(
+      extractParts(before, extractions),
+      E.map((made): MachinePlan => ({
+        ...emptyPlan(before, { operation: 'export', via: host.via, consistency: undefined }),
+        ...made,
+      })),
+      E.flatMap((plan) => {
+        const refused = machineOpenGuard(plan, host)
+        return refused === undefined ? E.right(plan) : E.left(refused)
+      }),
+    )
   }

@@ -5,7 +5,9 @@ import { owed } from '../model/owed.js'
 import { refuseMachine } from '../plan/machine-refusal.js'
 import type { MachineRefusal } from '../plan/machine-refusal.js'
 import type { ExportAsked } from './export-copy.js'
-import { machineJobGuard, savedGuard, viaGuard } from './machine-guard.js'
+import { firstRefusal } from './guard.js'
+import type { Guard } from './guard.js'
+import { agentGuard, machineJobGuard, savedGuard, viaGuard } from './machine-guard.js'
 import type { ExportRequest } from './machine-request.js'
 import { newFilesGuard, pathsOfImages } from './taken-path.js'
 
@@ -32,9 +34,14 @@ export const exportWay = ({ state }: Machine, { way = 'auto', removal }: ExportR
   return { way: chosen, removal: removal ?? removals[chosen][0] }
 }
 
-type ExportGuard = (machine: Machine, asked: ExportAsked) => MachineRefusal | undefined
+/** An export of a machine that is asked for. */
+interface ExportJob extends ExportAsked {
+  readonly machine: Machine
+}
 
-const selectionGuard: ExportGuard = (machine, { request }) => {
+type ExportGuard = Guard<ExportJob, MachineRefusal>
+
+const selectionGuard: ExportGuard = ({ machine, request }) => {
   if (request.to.size === 0) return refuseMachine({ _tag: 'NothingSelected' })
   const unknown = [...request.to.keys(), ...(request.overlays?.keys() ?? [])].find((disk) => !machine.disks.has(disk))
   return unknown === undefined ? undefined : refuseMachine({ _tag: 'DiskNotFound', disk: unknown })
@@ -48,8 +55,8 @@ const only: { readonly [W in 'inside' | 'saved']: readonly ['libvirt' | 'qmp', s
 const notThisWay = ({ host: { via } }: ExportAsked, why: string): MachineRefusal =>
   refuseMachine({ _tag: 'NotThisWay', via, why })
 
-const wayGuard: ExportGuard = (machine, asked) => {
-  const { request, host } = asked
+const wayGuard: ExportGuard = (asked) => {
+  const { machine, request, host } = asked
   const { via } = host
   if (via === 'storage-daemon') return notThisWay(asked, 'an export of a guest that is shut off needs no block job')
   const { way } = exportWay(machine, request)
@@ -59,8 +66,8 @@ const wayGuard: ExportGuard = (machine, asked) => {
 }
 
 /** What a way has no use for would be left out in silence. */
-const optionGuard: ExportGuard = (machine, asked) => {
-  const { request } = asked
+const optionGuard: ExportGuard = (asked) => {
+  const { machine, request } = asked
   const { way, removal } = exportWay(machine, request)
   const allowed = removals[way]
   if (removal !== undefined && !allowed.includes(removal))
@@ -71,24 +78,23 @@ const optionGuard: ExportGuard = (machine, asked) => {
         : `what is inside is removed ${allowed.map((one) => JSON.stringify(one)).join(' or ')}, and not ${JSON.stringify(removal)}`,
     )
   if (way !== 'overlay' && request.overlays !== undefined) return notThisWay(asked, 'no overlays are made in this way')
-  const own = way === 'backup' && asked.host.via === 'libvirt'
-  const still = way === 'saved' || way === 'copy'
-  if (own && (request.quiesce ?? 'no') !== 'no')
+  if ((request.quiesce ?? 'no') === 'no') return undefined
+  if (way === 'backup' && asked.host.via === 'libvirt')
     return notThisWay(asked, 'the file systems would stay frozen until libvirt has copied everything')
-  return still && (request.quiesce ?? 'no') !== 'no'
+  return way === 'saved' || way === 'copy'
     ? notThisWay(asked, 'nothing freezes the file systems of the guest in this way')
     : undefined
 }
 
 /** An overlay that nobody asked for would be left out in silence. */
-const overlayGuard: ExportGuard = (_, asked) => {
+const overlayGuard: ExportGuard = (asked) => {
   const { to, overlays } = asked.request
   const other = Array.from(overlays?.keys() ?? []).find((disk) => !to.has(disk))
   return other === undefined ? undefined : notThisWay(asked, `${other} is not exported, and gets no overlay`)
 }
 
 /** What is owed already, and what would be then. */
-const owedGuard: ExportGuard = (machine, { request }) => {
+const owedGuard: ExportGuard = ({ machine, request }) => {
   const { removal } = exportWay(machine, request)
   const { mostOwed = 1 } = request
   const all = owed(machine)
@@ -103,35 +109,24 @@ const owedGuard: ExportGuard = (machine, { request }) => {
     : undefined
 }
 
-const pathGuard: ExportGuard = (machine, { request: { to, reserved } }) =>
+const pathGuard: ExportGuard = ({ machine, request: { to, reserved } }) =>
   newFilesGuard(machine, pathsOfImages(to), reserved)
 
-const agentGuard: ExportGuard = ({ state }, { request, host }) =>
-  state === 'running' && request.quiesce === 'require' && host.agent === 'absent'
-    ? refuseMachine({ _tag: 'AgentAbsent' }, [
-        { _tag: 'Quiesce', quiesce: 'prefer' },
-        { _tag: 'Quiesce', quiesce: 'no' },
-      ])
-    : undefined
+const freezeGuard: ExportGuard = ({ machine, request, host }) =>
+  machine.state === 'running' && request.quiesce === 'require' ? agentGuard(host) : undefined
 
 const guards: ReadonlyArray<ExportGuard> = [
   selectionGuard,
-  (machine, { host }) => viaGuard(machine, host),
+  ({ machine, host }) => viaGuard(machine, host),
   wayGuard,
   optionGuard,
   overlayGuard,
-  (_, { request, host }) => machineJobGuard(host, request.to.keys()),
-  (machine, { host }) => savedGuard(machine, host),
+  ({ request, host }) => machineJobGuard(host, request.to.keys()),
+  ({ machine, host }) => savedGuard(machine, host),
   owedGuard,
-  agentGuard,
+  freezeGuard,
   pathGuard,
 ]
 
 /** The reasons against an export that do not depend on what its stages do. */
-export const exportGuard: ExportGuard = (machine, asked) => {
-  for (const guard of guards) {
-    const refusal = guard(machine, asked)
-    if (refusal !== undefined) return refusal
-  }
-  return undefined
-}
+export const exportGuard: ExportGuard = (job) => firstRefusal(guards, job)

@@ -3,13 +3,13 @@ import { pipe } from 'fp-ts/lib/function.js'
 
 import { locationString } from '../model/location.js'
 import { withMachine } from '../model/machine.js'
-import { isMidway } from '../model/saved-state.js'
 import type { Machine } from '../model/machine.js'
 import type { OwedSnapshot } from '../model/owed.js'
 import type { MachineHost } from '../plan/machine-host.js'
 import type { MachinePlan } from '../plan/machine-plan.js'
 import type { MachineRefusal } from '../plan/machine-refusal.js'
 import { changeChain } from './change-chain.js'
+import { diskConsistency } from './consistency.js'
 import { copied } from './export-copy.js'
 import type { ExportAsked } from './export-copy.js'
 import { exportGuard, exportWay } from './export-guard.js'
@@ -143,13 +143,6 @@ const stagesOf = (machine: Machine, asked: ExportAsked): ReadonlyArray<Stage> =>
   }
 }
 
-/** A guest whose memory is saved has not written everything to its disks. */
-const consistencyOf = ({ state, saved }: Machine, { quiesce = 'no' }: ExportRequest): MachinePlan['consistency'] => {
-  if (state === 'shut-off') return isMidway(saved) ? 'crash' : 'clean'
-  if (quiesce === 'no' || state === 'paused') return 'crash'
-  return quiesce === 'require' ? 'quiesced' : 'quiesced or crash'
-}
-
 /**
  * Plans to write the present of some disks into standalone images, all of them as they are at one moment, while the guest goes on.
  *
@@ -197,9 +190,9 @@ export const exportSnapshot = (
   host: MachineHost,
 ): E.Either<MachineRefusal, MachinePlan> => {
   const asked = { request, host }
-  const refused = exportGuard(machine, asked)
+  const refused = exportGuard({ machine, ...asked })
   if (refused !== undefined) return E.left(refused)
-  const consistency = consistencyOf(machine, request)
+  const consistency = diskConsistency(machine, machine.state === 'running' ? (request.quiesce ?? 'no') : 'no')
   const begin = emptyPlan(machine, { operation: 'export', via: host.via, consistency })
   const own = exportWay(machine, request).way === 'backup' && host.via === 'libvirt'
   return pipe(

@@ -6,9 +6,13 @@ import { withImages } from '../model/chain.js'
 import type { Chain } from '../model/chain.js'
 import { path } from '../model/chain-query.js'
 import type { Image } from '../model/image.js'
+import { withMachine } from '../model/machine.js'
+import type { Machine } from '../model/machine.js'
 import type { Assumption } from '../plan/assumption.js'
 import type { QemuImgHypervisor } from '../plan/hypervisor.js'
-import type { DiskPart } from '../plan/machine-plan.js'
+import type { DiskPart, MachinePlan } from '../plan/machine-plan.js'
+import { refuseMachine } from '../plan/machine-refusal.js'
+import type { MachineRefusal } from '../plan/machine-refusal.js'
 import { refuse } from '../plan/refusal.js'
 import type { Refusal } from '../plan/refusal.js'
 import { assumptionsOf } from './assumptions.js'
@@ -19,6 +23,7 @@ import { firstRefusal } from './guard.js'
 import type { Guard } from './guard.js'
 import { addressGuard } from './guard-host.js'
 import { secretGuard } from './guard-live.js'
+import { assemble } from './machine-lane.js'
 import type { Draft } from './machine-lane.js'
 import { newImageAssumptions, newImageGuard, placeImage } from './new-image.js'
 import type { Place, Placed } from './new-image.js'
@@ -157,4 +162,32 @@ export const extractPart = (of: Extraction): E.Either<Refusal, Extracted> => {
         E.map((placed) => extracted(job, placed)),
       )
     : E.left(refusal)
+}
+
+const diskAfter = ({ after }: DiskPart): readonly [string, Chain] => [after.disk, after]
+
+/** Extractions of several disks, as they go into a plan. */
+export type Extractions = Pick<MachinePlan, 'after' | 'parts' | 'steps' | 'assumes'>
+
+/** Copies of several disks, or the first reason against one of them. */
+export const extractParts = (
+  before: Machine,
+  extractions: ReadonlyArray<Extraction>,
+): E.Either<MachineRefusal, Extractions> => {
+  const all: Array<Extracted> = []
+  for (const extraction of extractions) {
+    const made = extractPart(extraction)
+    const { disk } = extraction.chain
+    if (E.isLeft(made)) return E.left(refuseMachine({ _tag: 'DiskRefused', disk, refusal: made.left }))
+    all.push(made.right)
+  }
+  const drafts = all.flatMap((one) => one.drafts)
+  return E.right({
+    after: withMachine(before, { disks: new Map([...before.disks, ...all.map(({ part }) => diskAfter(part))]) }),
+    parts: all.map(({ part }) => part),
+    steps: assemble(before, drafts),
+    assumes: all.flatMap(({ part, assumes }) =>
+      assumes.map((assumption) => ({ _tag: 'OfDisk' as const, disk: part.before.disk, assumption })),
+    ),
+  })
 }

@@ -1,23 +1,24 @@
 import * as E from 'fp-ts/lib/Either.js'
+import { pipe } from 'fp-ts/lib/function.js'
 import { isNonEmpty } from 'fp-ts/lib/ReadonlyArray.js'
 
 import type { Feature } from '../call/capability.js'
-import { withMachine } from '../model/machine.js'
 import type { Machine } from '../model/machine.js'
 import { imageOfDisk } from '../model/snapshot.js'
 import type { Snapshot } from '../model/snapshot.js'
 import type { MachineHost } from '../plan/machine-host.js'
-import type { MachineAssumption, MachinePlan } from '../plan/machine-plan.js'
+import type { MachinePlan } from '../plan/machine-plan.js'
 import { refuseMachine } from '../plan/machine-refusal.js'
 import type { MachineRefusal } from '../plan/machine-refusal.js'
 import { isHalfDeleted } from './deletion-mark.js'
-import { extractPart, isBeside } from './extract-part.js'
-import type { Extracted, Extraction } from './extract-part.js'
-import { featureGuard, knownGuard, machineJobGuard, viaGuard } from './machine-guard.js'
+import { extractParts, isBeside } from './extract-part.js'
+import type { Extraction } from './extract-part.js'
+import { guarded } from './guard.js'
+import { daemonGuard, featureGuard, knownGuard, machineJobGuard, viaGuard } from './machine-guard.js'
 import { hypervisorAtRest } from './machine-hypervisor.js'
-import { assemble } from './machine-lane.js'
 import type { ExtractRequest } from './machine-request.js'
 import { outsideGuard } from './outside-guard.js'
+import { emptyPlan } from './sequence.js'
 import { newFilesGuard, pathsOfImages } from './taken-path.js'
 
 interface Asked {
@@ -35,12 +36,7 @@ const selectionGuard: AskedGuard = ({ machine, snapshot, request }) => {
   return unknown === undefined ? undefined : refuseMachine({ _tag: 'DiskNotFound', disk: unknown })
 }
 
-const wayGuard: AskedGuard = ({ machine, host }) =>
-  host.via === 'storage-daemon'
-    ? refuseMachine({ _tag: 'NotThisWay', via: host.via, why: 'a copy of a snapshot needs no block job' }, [
-        { _tag: 'Via', via: 'qemu-img', guest: ['shut-off'] },
-      ])
-    : viaGuard(machine, host)
+const wayGuard: AskedGuard = ({ machine, host }) => daemonGuard(host, 'a copy of a snapshot') ?? viaGuard(machine, host)
 
 /** Why the snapshot does not have a disk, where it has not. */
 const goneWhy = (
@@ -94,53 +90,20 @@ const guards: ReadonlyArray<AskedGuard> = [
   pathGuard,
 ]
 
-const assumesOf = (
-  { snapshot }: Asked,
-  all: ReadonlyArray<Extracted>,
-  extractions: ReadonlyArray<Extraction>,
-): ReadonlyArray<MachineAssumption> => {
-  const disks = extractions.filter(({ inside }) => inside !== undefined).map(({ chain }) => chain.disk)
-  return [
-    ...all.flatMap(({ part, assumes }) =>
-      assumes.map((assumption) => ({ _tag: 'OfDisk' as const, disk: part.before.disk, assumption })),
-    ),
-    ...(disks.length > 0 ? [{ _tag: 'SizesAsTaken' as const, snapshot: snapshot.name, disks }] : []),
-  ]
-}
-
-const planOf = (asked: Asked, all: ReadonlyArray<Extracted>, extractions: ReadonlyArray<Extraction>): MachinePlan => {
-  const { machine, host } = asked
-  const disks = new Map(machine.disks)
-  for (const { part } of all) disks.set(part.after.disk, part.after)
-  return {
-    operation: 'extract',
-    via: host.via,
-    how: 'by hand',
-    before: machine,
-    after: withMachine(machine, { disks }),
-    parts: all.map(({ part }) => part),
-    steps: assemble(
-      machine,
-      all.flatMap(({ drafts }) => drafts),
-    ),
-    finally: [],
-    consistency: undefined,
-    unlinked: [],
-    requires: featuresOf(extractions),
-    assumes: assumesOf(asked, all, extractions),
-  }
-}
-
 const planned = (asked: Asked): E.Either<MachineRefusal, MachinePlan> => {
+  const { machine, snapshot, host } = asked
   const extractions = extractionsOf(asked)
-  const all: Array<Extracted> = []
-  for (const extraction of extractions) {
-    const part = extractPart(extraction)
-    const { disk } = extraction.chain
-    if (E.isLeft(part)) return E.left(refuseMachine({ _tag: 'DiskRefused', disk, refusal: part.left }))
-    all.push(part.right)
-  }
-  return E.right(planOf(asked, all, extractions))
+  const disks = extractions.filter(({ inside }) => inside !== undefined).map(({ chain }) => chain.disk)
+  const sizes = disks.length > 0 ? [{ _tag: 'SizesAsTaken' as const, snapshot: snapshot.name, disks }] : []
+  return pipe(
+    extractParts(machine, extractions),
+    E.map((made) => ({
+      ...emptyPlan(machine, { operation: 'extract', via: host.via, consistency: undefined }),
+      ...made,
+      requires: featuresOf(extractions),
+      assumes: [...made.assumes, ...sizes],
+    })),
+  )
 }
 
 /**
@@ -190,11 +153,7 @@ export const extractSnapshot = (
   if (unknown !== undefined || snapshot === undefined)
     return E.left(unknown ?? refuseMachine({ _tag: 'SnapshotNotFound', snapshot: request.snapshot }))
   const asked = { machine, snapshot, request, host }
-  for (const guard of guards) {
-    const refusal = guard(asked)
-    if (refusal !== undefined) return E.left(refusal)
-  }
-  const plan = planned(asked)
+  const plan = pipe(asked, guarded(guards), E.flatMap(planned))
   if (E.isLeft(plan)) return plan
   const outside = outsideGuard(plan.right, host)
   return outside === undefined ? plan : E.left(outside)

@@ -3,10 +3,10 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { Refusal } from '../plan/refusal.js'
 
 /** A reason against a request, or nothing. */
-export type Guard<Job> = (job: Job) => Refusal | undefined
+export type Guard<Job, Reason = Refusal> = (job: Job) => Reason | undefined
 
 /** Asks guards in order and gives the first refusal. */
-export const firstRefusal = <Job>(guards: ReadonlyArray<Guard<Job>>, job: Job): Refusal | undefined => {
+export const firstRefusal = <Job, Reason>(guards: ReadonlyArray<Guard<Job, Reason>>, job: Job): Reason | undefined => {
   for (const guard of guards) {
     const refusal = guard(job)
     if (refusal !== undefined) return refusal
@@ -16,8 +16,8 @@ export const firstRefusal = <Job>(guards: ReadonlyArray<Guard<Job>>, job: Job): 
 
 /** Gives the first refusal, or the job itself. */
 export const guarded =
-  <Job>(guards: ReadonlyArray<Guard<Job>>) =>
-  (job: Job): E.Either<Refusal, Job> => {
+  <Job, Reason>(guards: ReadonlyArray<Guard<Job, Reason>>) =>
+  (job: Job): E.Either<Reason, Job> => {
     const refusal = firstRefusal(guards, job)
     return refusal === undefined ? E.right(job) : E.left(refusal)
   }

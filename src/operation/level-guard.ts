@@ -3,7 +3,7 @@ import { refuseMachine } from '../plan/machine-refusal.js'
 import type { MachineRefusal } from '../plan/machine-refusal.js'
 import { freezes } from './level-pause.js'
 import type { LevelJob } from './level-unfit.js'
-import { savedGuard, viaGuard } from './machine-guard.js'
+import { agentGuard, daemonGuard, savedGuard, viaGuard } from './machine-guard.js'
 
 const nameGuard = ({ machine, request }: LevelJob): MachineRefusal | undefined => {
   const { name: snapshot, metadata } = request
@@ -20,27 +20,12 @@ const diskGuard = ({ machine, request }: LevelJob): MachineRefusal | undefined =
   return disk === undefined ? undefined : refuseMachine({ _tag: 'DiskNotFound', disk })
 }
 
-const daemonGuard = ({ host: { via } }: LevelJob): MachineRefusal | undefined =>
-  via === 'storage-daemon'
-    ? refuseMachine({ _tag: 'NotThisWay', via, why: 'a snapshot of a guest that is shut off needs no block job' }, [
-        { _tag: 'Via', via: 'qemu-img', guest: ['shut-off'] },
-      ])
-    : undefined
-
-const agentGuard = (job: LevelJob): MachineRefusal | undefined =>
-  freezes(job) === 'require' && job.host.agent === 'absent'
-    ? refuseMachine({ _tag: 'AgentAbsent' }, [
-        { _tag: 'Quiesce', quiesce: 'prefer' },
-        { _tag: 'Quiesce', quiesce: 'no' },
-      ])
-    : undefined
-
 /** Refuses what no level could do anything about, in order. */
 export const levelGuard = (job: LevelJob): MachineRefusal | undefined =>
   nameGuard(job) ??
   diskGuard(job) ??
   (job.disks.length === 0 ? refuseMachine({ _tag: 'NothingSelected' }) : undefined) ??
   viaGuard(job.machine, job.host) ??
-  daemonGuard(job) ??
+  daemonGuard(job.host, 'a snapshot of a guest that is shut off') ??
   savedGuard(job.machine, job.host) ??
-  agentGuard(job)
+  (freezes(job) === 'require' ? agentGuard(job.host) : undefined)

@@ -4,7 +4,6 @@ import { activeImage, activePath } from '../model/chain-query.js'
 import type { Image } from '../model/image.js'
 import { locationString } from '../model/location.js'
 import { withMachine } from '../model/machine.js'
-import { withoutRevertDisks } from '../model/record.js'
 import type { Machine } from '../model/machine.js'
 import { isSnapshotName } from '../model/snapshot.js'
 import type { Snapshot, SnapshotName } from '../model/snapshot.js'
@@ -16,7 +15,7 @@ import type { MachineAssumption } from '../plan/machine-plan.js'
 import { recordStep } from './dialect/libvirt-snapshot.js'
 import type { LevelJob } from './level-unfit.js'
 import type { Draft } from './machine-lane.js'
-import { recordTaken } from './take-record.js'
+import { recordTaken, snapshotsTaken } from './take-record.js'
 
 const copyOf = ({ machine, request }: LevelJob, chain: Chain, level: StorageLevel): ReadonlyArray<StorageCopy> => {
   if (!isBelow(level)) return []
@@ -94,10 +93,7 @@ const snapshotOf = (
     disks: new Map(disks.map(({ disk, mode }) => [disk, { mode }])),
     recorded: undefined,
   }
-  if (host.via !== 'libvirt') return snapshot
-  const { current } = machine
-  const parent = current !== undefined && machine.snapshots.get(current)?.recorded !== undefined ? current : undefined
-  return { ...snapshot, recorded: recordTaken(machine, { ...snapshot, parent }, disks) }
+  return host.via === 'libvirt' ? { ...snapshot, recorded: recordTaken(machine, snapshot, disks) } : snapshot
 }
 
 interface CopiedDisk {
@@ -112,10 +108,7 @@ export const withCopied = (job: LevelJob, copies: ReadonlyArray<StorageCopy>): M
   if (metadata === 'none' || !isSnapshotName(name)) return machine
   const taken = new Set(copies.map(({ disk }) => disk))
   const disks = Array.from(machine.disks.keys(), (disk) => ({ disk, mode: taken.has(disk) ? 'manual' : 'no' }) as const)
-  const snapshots = new Map(machine.snapshots)
-  const last = machine.current === undefined ? undefined : snapshots.get(machine.current)
-  if (last?.recorded !== undefined) snapshots.set(last.name, { ...last, recorded: withoutRevertDisks(last.recorded) })
-  return withMachine(machine, { snapshots: snapshots.set(name, snapshotOf(job, name, disks)), current: name })
+  return withMachine(machine, snapshotsTaken(machine, snapshotOf(job, name, disks)))
 }
 
 /** libvirt comes to know of a snapshot that it has not taken. */

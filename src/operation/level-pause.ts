@@ -1,10 +1,10 @@
-import type { Machine } from '../model/machine.js'
 import type { Cleanup, Step } from '../plan/plan.js'
 import { libvirtFreeze } from './dialect/libvirt-take.js'
 import { agentFreeze } from './dialect/qmp-take.js'
 import { libvirt, qmp } from './dialect/step.js'
 import type { LevelJob } from './level-unfit.js'
 import type { Draft } from './machine-lane.js'
+import { frozenAround, thawAlways } from './take-lane.js'
 
 const stopping = 'the guest stands still, and QEMU writes out what it has held back: no copy has that otherwise'
 const going = 'the guest goes on'
@@ -29,8 +29,6 @@ const stopSteps = ({ machine, host }: LevelJob): ReadonlyArray<Step> => {
   return [libvirt({ call: 'virDomainSuspend', arguments: { domain: machine.name }, flags: [] }, stopping)]
 }
 
-const thawFails = 'nothing was frozen, or the agent has gone: writes sleep until it thaws them'
-
 /** Whether file systems are frozen: a guest that is paused has no agent that answers. */
 export const freezes = ({ machine, request, host }: LevelJob): 'no' | 'require' | 'prefer' => {
   const { quiesce = 'no' } = request
@@ -38,24 +36,18 @@ export const freezes = ({ machine, request, host }: LevelJob): 'no' | 'require' 
   return quiesce === 'prefer' && host.agent === 'absent' ? 'no' : quiesce
 }
 
-const freezing = (job: LevelJob, { name }: Machine): Around => {
+const freezing = (job: LevelJob): Around => {
   const how = freezes(job)
-  if (how === 'no') return { before: [], after: [], cleanups: [] }
-  const { freeze, thaw } = job.host.via === 'libvirt' ? libvirtFreeze(name) : agentFreeze
-  if (how === 'require')
-    return { before: [{ step: freeze }], after: [{ step: thaw }], cleanups: [{ from: 0, step: thaw }] }
-  const failure = 'the file systems are not frozen, and the disks are as after a power failure'
-  return {
-    before: [{ step: freeze, failure }],
-    after: [{ step: thaw, failure: thawFails }],
-    cleanups: [{ from: 0, step: { ...thaw, failure: thawFails } }],
-  }
+  const freeze = { freeze: how === 'no' ? 'none' : how } as const
+  const steps = job.host.via === 'libvirt' ? libvirtFreeze(job.machine.name) : agentFreeze
+  const both = frozenAround(freeze, steps, [])
+  return { before: both.slice(0, 1), after: both.slice(1), cleanups: thawAlways(freeze, steps, both) }
 }
 
 /** Has the guest stand still, its file systems frozen where that is asked for; a guest that did not run stays as it is. */
 export const pausedAround = (job: LevelJob): Around => {
   if (job.machine.state === 'shut-off') return { before: [], after: [], cleanups: [] }
-  const frozen = freezing(job, job.machine)
+  const frozen = freezing(job)
   const from = frozen.before.length
   const stop = stopSteps(job).map((step) => ({ step }))
   const resume = job.machine.state === 'running' ? [resumeStep(job)] : []

@@ -59,6 +59,29 @@ export const featureGuard = (
   return isNonEmpty(missing) ? refuseMachine({ _tag: 'CapabilityMissing', missing }) : undefined
 }
 
+/** Refuses to freeze file systems where it is known that nobody answers. */
+export const agentGuard = ({ agent }: MachineHost): MachineRefusal | undefined =>
+  agent === 'absent'
+    ? refuseMachine({ _tag: 'AgentAbsent' }, [
+        { _tag: 'Quiesce', quiesce: 'prefer' },
+        { _tag: 'Quiesce', quiesce: 'no' },
+      ])
+    : undefined
+
+/** Refuses a storage daemon for what needs no block job: qemu-img does it. */
+export const daemonGuard = ({ via }: MachineHost, what: string): MachineRefusal | undefined =>
+  via === 'storage-daemon'
+    ? refuseMachine({ _tag: 'NotThisWay', via, why: `${what} needs no block job` }, [
+        { _tag: 'Via', via: 'qemu-img', guest: ['shut-off'] },
+      ])
+    : undefined
+
+/** The disks of libvirt's backup, of which a domain has one at a time: whatever else waits for it waits in vain. */
+export const backedUpDisks = ({ via, jobs = new Map() }: MachineHost): ReadonlyArray<string> =>
+  via === 'libvirt'
+    ? Array.from(jobs).flatMap(([disk, all]) => (all.some(({ kind }) => kind === 'backup') ? [disk] : []))
+    : []
+
 /** Refuses to begin while a block job runs on one of the disks. */
 export const machineJobGuard = ({ jobs }: MachineHost, disks: Iterable<string>): MachineRefusal | undefined => {
   for (const disk of disks) {

@@ -6,6 +6,7 @@ import { headerReaches, normalPath } from '../model/header.js'
 import { isImageName, newImage, placesOf } from '../model/image.js'
 import type { Backing, Image, ImageName, LiveNode } from '../model/image.js'
 import { locationString, pathOf } from '../model/location.js'
+import type { Machine } from '../model/machine.js'
 import type { Assumption } from '../plan/assumption.js'
 import type { Hypervisor } from '../plan/hypervisor.js'
 import { refuse } from '../plan/refusal.js'
@@ -137,6 +138,23 @@ const nodeGuard: PlaceGuard = ({ chain, hypervisor, wanted }) => {
     if (taken.has(node)) return refuse({ _tag: 'NameTaken', name: node, by: 'node' })
   }
   return format === storage ? refuse({ _tag: 'NameTaken', name: format, by: 'node' }) : undefined
+}
+
+/** Refuses a node name that another disk of the machine has, or gets: a QEMU has them all. */
+export const nodesElsewhereGuard = (
+  { disks }: Pick<Machine, 'disks'>,
+  wanted: ReadonlyMap<string, NewImage | undefined>,
+  disk: string,
+): Refusal | undefined => {
+  const { format, storage } = wanted.get(disk)?.nodes ?? {}
+  for (const [other, chain] of disks) {
+    if (other === disk) continue
+    const next = other < disk ? wanted.get(other)?.nodes : undefined
+    const taken = new Set([...takenNodes(chain), next?.format, next?.storage])
+    for (const node of [format, storage])
+      if (node !== undefined && taken.has(node)) return refuse({ _tag: 'NameTaken', name: node, by: 'node' })
+  }
+  return undefined
 }
 
 const guards: ReadonlyArray<PlaceGuard> = [

@@ -10,6 +10,7 @@ import { libvirtRevert } from './dialect/libvirt-revert.js'
 import { memoryFiles, qemuImgRevert } from './dialect/qemu-img-revert.js'
 import { dismissAlways } from './dialect/qmp-memory.js'
 import { qmpRevert } from './dialect/qmp-revert.js'
+import { guarded } from './guard.js'
 import { outsideGuard } from './outside-guard.js'
 import { assemble } from './machine-lane.js'
 import type { Draft } from './machine-lane.js'
@@ -17,21 +18,12 @@ import type { RevertRequest } from './machine-request.js'
 import { assumptionsOfRevert } from './revert-assumption.js'
 import { goingGuard } from './revert-going-guard.js'
 import { commonGuards, handGuards, revertFeatures } from './revert-guard.js'
-import type { RevertGuard } from './revert-guard.js'
 import { howToRevert, revertJob } from './revert-job.js'
 import type { RevertJob } from './revert-job.js'
 import { revertByLibvirt } from './revert-by-libvirt.js'
 import { partOf, settleRevert } from './revert-outcome.js'
 import type { RevertOutcome } from './revert-outcome.js'
 import { placeActives } from './revert-place.js'
-
-const firstAgainst = (guards: ReadonlyArray<RevertGuard>, job: RevertJob): E.Either<MachineRefusal, RevertJob> => {
-  for (const guard of guards) {
-    const refusal = guard(job)
-    if (refusal !== undefined) return E.left(refusal)
-  }
-  return E.right(job)
-}
 
 const draftsOf = (outcome: RevertOutcome): ReadonlyArray<Draft> => {
   const { via } = outcome.job.host
@@ -61,7 +53,7 @@ const planOf = (outcome: RevertOutcome): MachinePlan => {
 
 const byHand = (job: RevertJob): E.Either<MachineRefusal, MachinePlan> =>
   pipe(
-    firstAgainst(handGuards, job),
+    guarded(handGuards)(job),
     E.flatMap(placeActives),
     E.map((actives) => settleRevert(job, actives)),
     E.flatMap((outcome) => {
@@ -129,7 +121,7 @@ export const revert = (
   const job = revertJob({ machine, request, host })
   if (job === undefined) return E.left(refuseMachine({ _tag: 'SnapshotNotFound', snapshot: request.to }))
   return pipe(
-    firstAgainst(commonGuards, job),
+    guarded(commonGuards)(job),
     E.flatMap(() => (howToRevert(job) === 'libvirt' ? revertByLibvirt(job) : byHand(job))),
     E.flatMap((plan) => {
       const lost = outsideGuard(plan, host)

@@ -4,7 +4,7 @@ import { pipe } from 'fp-ts/lib/function.js'
 import type { Feature } from '../call/capability.js'
 import { withMachine } from '../model/machine.js'
 import type { Machine } from '../model/machine.js'
-import { isMidway, managedIn } from '../model/saved-state.js'
+import { managedIn } from '../model/saved-state.js'
 import type { StorageCopy } from '../model/storage-copy.js'
 import type { StorageLevel } from '../model/storage-level.js'
 import type { LevelPlan } from '../plan/level-plan.js'
@@ -13,6 +13,7 @@ import type { Consistency, MachineAssumption, MachinePlan, MachineStep } from '.
 import { refuseMachine } from '../plan/machine-refusal.js'
 import type { MachineRefusal } from '../plan/machine-refusal.js'
 import type { Cleanup } from '../plan/plan.js'
+import { diskConsistency } from './consistency.js'
 import { copyGroups, takeCopies } from './dialect/level-step.js'
 import { chooseLevels } from './level-choose.js'
 import type { LevelChoice } from './level-choose.js'
@@ -105,13 +106,8 @@ const assumptionsOf = ({ job, copies }: Chosen, taken: MachinePlan | undefined):
   return [...own, ...copies.flatMap(copyAssumptions), ...closed]
 }
 
-const consistencyOf = (job: LevelJob): Consistency => {
-  if (job.machine.state === 'shut-off') return isMidway(job.machine.saved) ? 'crash' : 'clean'
-  if (keepsMemory(job)) return 'memory'
-  const frozen = freezes(job)
-  if (frozen === 'no') return 'crash'
-  return frozen === 'require' ? 'quiesced' : 'quiesced or crash'
-}
+const consistencyOf = (job: LevelJob): Consistency =>
+  keepsMemory(job) ? 'memory' : diskConsistency(job.machine, freezes(job))
 
 const featuresOf = ({ job, chosen, copies }: Chosen): ReadonlyArray<Feature> => {
   if (copies.length === 0 || job.host.via !== 'libvirt') return []
@@ -139,8 +135,7 @@ const machineAfter = ({ job, copies }: Chosen, taken: MachinePlan | undefined): 
 
 const composed = (chosen: Chosen, taken: MachinePlan | undefined): LevelPlan => {
   const { job, copies } = chosen
-  const steps = stepsOf(chosen, taken)
-  const offset = steps.steps.findIndex((step) => step === taken?.steps[0])
+  const by = aroundOf(chosen, taken).before.length
   const plan: MachinePlan = {
     operation: 'take',
     via: job.host.via,
@@ -148,14 +143,11 @@ const composed = (chosen: Chosen, taken: MachinePlan | undefined): LevelPlan => 
     before: job.machine,
     after: machineAfter(chosen, taken),
     parts: taken?.parts ?? [],
-    ...steps,
+    ...stepsOf(chosen, taken),
     consistency: copies.length === 0 ? taken?.consistency : consistencyOf(job),
     unlinked: [],
     requires: [...(taken?.requires ?? []), ...featuresOf(chosen)],
-    assumes: [
-      ...(taken?.assumes ?? []).map((one) => laterAssumption(one, Math.max(0, offset))),
-      ...assumptionsOf(chosen, taken),
-    ],
+    assumes: [...(taken?.assumes ?? []).map((one) => laterAssumption(one, by)), ...assumptionsOf(chosen, taken)],
   }
   return { plan, chosen: chosen.chosen, passedOver: chosen.passedOver, copies }
 }

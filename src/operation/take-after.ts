@@ -2,7 +2,6 @@ import { isSnapshotName } from '../model/snapshot.js'
 import type { Snapshot, SnapshotDisk, SnapshotName, SnapshotState } from '../model/snapshot.js'
 import { withMachine } from '../model/machine.js'
 import type { Machine } from '../model/machine.js'
-import { withoutRevertDisks } from '../model/record.js'
 import { activeImage } from '../model/chain-query.js'
 import { overlaysReused } from './dialect/libvirt-take.js'
 import { definitionsTaken } from './take-definition.js'
@@ -11,7 +10,7 @@ import type { TakeJob } from './take-job.js'
 import type { TakeOutcome } from './take-lane.js'
 import { chainAfter } from './take-part.js'
 import type { TakenDisk } from './take-part.js'
-import { recordTaken } from './take-record.js'
+import { recordTaken, snapshotsTaken } from './take-record.js'
 
 const checkedName = (name: string): SnapshotName => {
   if (!isSnapshotName(name)) throw new Error('unreachable: the name was checked')
@@ -35,9 +34,6 @@ const diskOf = (taken: TakenDisk): SnapshotDisk => {
   }
 }
 
-const recordedCurrent = ({ snapshots, current }: Machine): SnapshotName | undefined =>
-  current !== undefined && snapshots.get(current)?.recorded !== undefined ? current : undefined
-
 const snapshotOf = ({ job, disks }: TakeOutcome): Snapshot => {
   const { machine, request, others, memory, host } = job
   const left = others.map((disk): readonly [string, SnapshotDisk] => [disk, { mode: 'no' }])
@@ -51,20 +47,15 @@ const snapshotOf = ({ job, disks }: TakeOutcome): Snapshot => {
     disks: new Map([...disks.map((taken): readonly [string, SnapshotDisk] => [taken.disk, diskOf(taken)]), ...left]),
     recorded: undefined,
   }
-  if (host.via !== 'libvirt') return snapshot
-  // libvirt knows of no snapshot that it has no record of: what it then takes has no parent there.
-  return { ...snapshot, recorded: recordTaken(machine, { ...snapshot, parent: recordedCurrent(machine) }, disks) }
+  return host.via === 'libvirt' ? { ...snapshot, recorded: recordTaken(machine, snapshot, disks) } : snapshot
 }
 
-/** The snapshots with the new one, which is the current one; what libvirt has noted down for the next revert goes. */
+/** The snapshots with the new one, where anybody is to know of it. */
 const withSnapshot = (outcome: TakeOutcome): Pick<Machine, 'snapshots' | 'current'> => {
   const { machine, request } = outcome.job
-  if (request.metadata === 'none') return { snapshots: machine.snapshots, current: machine.current }
-  const snapshots = new Map(machine.snapshots)
-  const last = machine.current === undefined ? undefined : snapshots.get(machine.current)
-  if (last?.recorded !== undefined) snapshots.set(last.name, { ...last, recorded: withoutRevertDisks(last.recorded) })
-  const added = snapshotOf(outcome)
-  return { snapshots: snapshots.set(added.name, added), current: added.name }
+  return request.metadata === 'none'
+    ? { snapshots: machine.snapshots, current: machine.current }
+    : snapshotsTaken(machine, snapshotOf(outcome))
 }
 
 /** The machine with the snapshot. */

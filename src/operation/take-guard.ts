@@ -2,12 +2,11 @@ import type { Feature } from '../call/capability.js'
 import { activeImage } from '../model/chain-query.js'
 import type { GuestState } from '../model/guest.js'
 import { isSnapshotName } from '../model/snapshot.js'
-import type { MachineHost } from '../plan/machine-host.js'
 import { refuseMachine } from '../plan/machine-refusal.js'
 import type { MachineAlternative, MachineRefusal } from '../plan/machine-refusal.js'
 import { jobGuard } from './guard-host.js'
 import { isLikeId } from './inside-live.js'
-import { featureGuard, savedGuard, stateGuard as usableGuard } from './machine-guard.js'
+import { agentGuard, backedUpDisks, featureGuard, savedGuard, stateGuard as usableGuard } from './machine-guard.js'
 import { hypervisorOf } from './machine-hypervisor.js'
 import { disksTaken, requiredInside } from './take-job.js'
 import type { TakeJob } from './take-job.js'
@@ -106,12 +105,6 @@ export const takeFeatures = (job: TakeJob): ReadonlyArray<Feature> => {
   ]
 }
 
-/** The disks of libvirt's backup: a snapshot of whatever disk would wait for its end, and give up. */
-const backedUp = ({ via, jobs = new Map() }: MachineHost): ReadonlyArray<string> =>
-  via === 'libvirt'
-    ? Array.from(jobs).flatMap(([disk, all]) => (all.some(({ kind }) => kind === 'backup') ? [disk] : []))
-    : []
-
 /**
  * libvirt minds any job on a disk that is not left out, and where memory is kept, or the job is a backup, on any disk at all. QEMU saves nothing inside an image
  * that it copies from; beside a pull 7.2 dies of it.
@@ -119,7 +112,7 @@ const backedUp = ({ via, jobs = new Map() }: MachineHost): ReadonlyArray<string>
 const busyGuard: TakeGuard = (job) => {
   const { machine, host, memory } = job
   const own = disksTaken(job, 'external', 'internal', 'manual')
-  const minded = memory._tag === 'None' ? [...own, ...backedUp(host)] : Array.from(host.jobs?.keys() ?? [])
+  const minded = memory._tag === 'None' ? [...own, ...backedUpDisks(host)] : Array.from(host.jobs?.keys() ?? [])
   for (const disk of minded) {
     const chain = machine.disks.get(disk)
     const found = host.jobs?.get(disk)?.find((running) => {
@@ -132,14 +125,6 @@ const busyGuard: TakeGuard = (job) => {
   return undefined
 }
 
-const agentGuard: TakeGuard = ({ host, freeze }) =>
-  host.agent === 'absent' && (freeze === 'flag' || freeze === 'require')
-    ? refuseMachine({ _tag: 'AgentAbsent' }, [
-        { _tag: 'Quiesce', quiesce: 'prefer' },
-        { _tag: 'Quiesce', quiesce: 'no' },
-      ])
-    : undefined
-
 /** Every guard that looks at the machine as a whole, in order. */
 export const takeGuards: ReadonlyArray<TakeGuard> = [
   nameGuard,
@@ -151,6 +136,6 @@ export const takeGuards: ReadonlyArray<TakeGuard> = [
   (job) => featureGuard(job.host, takeFeatures(job)),
   busyGuard,
   ({ machine, host }) => savedGuard(machine, host),
-  agentGuard,
+  ({ host, freeze }) => (freeze === 'flag' || freeze === 'require' ? agentGuard(host) : undefined),
   pathGuard,
 ]

@@ -1,7 +1,6 @@
 import { activeImage } from '../model/chain-query.js'
 import type { Machine } from '../model/machine.js'
 import { elementsOf, sourcesOfDomain } from '../model/record.js'
-import { isMidway } from '../model/saved-state.js'
 import type { Memory } from '../model/snapshot.js'
 import { childOf } from '../model/xml.js'
 import type { XmlElement } from '../model/xml.js'
@@ -9,6 +8,7 @@ import type { MachineHost } from '../plan/machine-host.js'
 import type { Consistency } from '../plan/machine-plan.js'
 import type { TakeDisk, TakeRequest } from './machine-request.js'
 import type { NewImage } from './request.js'
+import { diskConsistency } from './consistency.js'
 import { derivedOverlay } from './take-name.js'
 
 /**
@@ -83,8 +83,7 @@ export const takeJob = (machine: Machine, request: TakeRequest, host: MachineHos
 
 /** What the snapshot is good for. */
 export const consistencyOf = ({ machine, memory, freeze }: TakeJob): Consistency => {
-  if (machine.state === 'shut-off') return isMidway(machine.saved) ? 'crash' : 'clean'
   if (memory._tag !== 'None') return 'memory'
-  if (freeze === 'none') return 'crash'
-  return freeze === 'prefer' ? 'quiesced or crash' : 'quiesced'
+  if (freeze === 'none') return diskConsistency(machine, 'no')
+  return diskConsistency(machine, freeze === 'prefer' ? 'prefer' : 'require')
 }

@@ -12,8 +12,8 @@ import type { Refusal } from '../plan/refusal.js'
 import { plannedOverlay } from './add-overlay.js'
 import type { PlannedOverlay } from './add-overlay.js'
 import { fatesOf } from './fates.js'
-import { takenNodes } from './identifier.js'
 import { hypervisorOf } from './machine-hypervisor.js'
+import { nodesElsewhereGuard } from './new-image.js'
 import type { NewImage } from './request.js'
 import { disksTaken } from './take-job.js'
 import type { TakeJob } from './take-job.js'
@@ -34,22 +34,10 @@ const bitmapGuard = ({ machine, request, host }: TakeJob, chain: Chain): Refusal
   ])
 }
 
-/** Refuses a node name that another disk of the machine has, or gets: a QEMU has them all. */
-const nodeGuard = ({ machine, overlays }: TakeJob, disk: string): Refusal | undefined => {
-  const { format, storage } = overlays.get(disk)?.nodes ?? {}
-  for (const [other, chain] of machine.disks) {
-    if (other === disk) continue
-    const next = other < disk ? overlays.get(other)?.nodes : undefined
-    const taken = new Set([...takenNodes(chain), next?.format, next?.storage])
-    for (const node of [format, storage])
-      if (node !== undefined && taken.has(node)) return refuse({ _tag: 'NameTaken', name: node, by: 'node' })
-  }
-  return undefined
-}
-
 const overlaid = (job: TakeJob, chain: Chain, overlay: NewImage): E.Either<Refusal, TakenDisk> => {
   const { machine, request, host } = job
-  const refusal = bitmapGuard(job, chain) ?? (host.via === 'qmp' ? nodeGuard(job, chain.disk) : undefined)
+  const refusal =
+    bitmapGuard(job, chain) ?? (host.via === 'qmp' ? nodesElsewhereGuard(machine, job.overlays, chain.disk) : undefined)
   if (refusal !== undefined) return E.left(refusal)
   const accept = request.accept === undefined ? {} : { accept: request.accept }
   return pipe(

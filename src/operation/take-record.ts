@@ -1,5 +1,13 @@
 import type { Definitions, Machine } from '../model/machine.js'
-import { elementsOf, recordedSources, sourceElement, sourcesOfDomain, textOf, withChildren } from '../model/record.js'
+import {
+  elementsOf,
+  recordedSources,
+  sourceElement,
+  sourcesOfDomain,
+  textOf,
+  withChildren,
+  withoutRevertDisks,
+} from '../model/record.js'
 import type { Snapshot } from '../model/snapshot.js'
 import { childOf, element } from '../model/xml.js'
 import type { XmlElement } from '../model/xml.js'
@@ -127,10 +135,11 @@ const text = (name: string, value: string | undefined): ReadonlyArray<XmlElement
 
 /**
  * What libvirt writes down of a snapshot that it has just taken, all but the time where none is given, and the `<cookie>` of one
- * with memory.
+ * with memory. It knows of no snapshot that it has no record of: what it then takes has no parent there.
  */
 export const recordTaken = (machine: Machine, snapshot: Snapshot, disks: ReadonlyArray<TakenDisk>): XmlElement => {
-  const { parent } = snapshot
+  const known = machine.snapshots.get(snapshot.parent ?? '')
+  const parent = known?.recorded === undefined ? undefined : known.name
   return element('domainsnapshot', {}, [
     ...text('name', snapshot.name),
     ...text('description', snapshot.description),
@@ -141,4 +150,12 @@ export const recordTaken = (machine: Machine, snapshot: Snapshot, disks: Readonl
     snapshotDisks(machine, disks),
     ...(machine.definitions === undefined ? [] : domainsOf(machine.definitions, machine)),
   ])
+}
+
+/** The snapshots with a new one, which is the current one; what libvirt has noted down for the next revert goes. */
+export const snapshotsTaken = (machine: Machine, taken: Snapshot): Pick<Machine, 'snapshots' | 'current'> => {
+  const snapshots = new Map(machine.snapshots)
+  const last = machine.current === undefined ? undefined : snapshots.get(machine.current)
+  if (last?.recorded !== undefined) snapshots.set(last.name, { ...last, recorded: withoutRevertDisks(last.recorded) })
+  return { snapshots: snapshots.set(taken.name, taken), current: taken.name }
 }

@@ -4,6 +4,7 @@ import { isEncrypted } from '../model/image.js'
 import { refuseMachine } from '../plan/machine-refusal.js'
 import type { MachineAlternative, MachineRefusal } from '../plan/machine-refusal.js'
 import { dataFileGuard, isJobName, rootGuard } from './inside-live.js'
+import { daemonGuard } from './machine-guard.js'
 import { memoryPathGuard } from './memory-files.js'
 import { disksTaken } from './take-job.js'
 import type { TakeJob } from './take-job.js'
@@ -13,7 +14,6 @@ type WayGuard = (job: TakeJob) => MachineRefusal | undefined
 const refused = (job: TakeJob, why: string, instead: ReadonlyArray<MachineAlternative> = []): MachineRefusal =>
   refuseMachine({ _tag: 'NotThisWay', via: job.host.via, why }, instead)
 
-const shutOff = { _tag: 'Via', via: 'qemu-img', guest: ['shut-off'] } as const
 const throughLibvirt = { _tag: 'Via', via: 'libvirt', guest: ['running', 'paused', 'shut-off'] } as const
 
 /** libvirt has to know of what is done to its domains, and what it takes has to be named in full. */
@@ -78,12 +78,10 @@ const fileGuard: WayGuard = (job) => {
     : refused(job, `${unnamed[0]} is in no file, and the path of an overlay cannot be derived from it`)
 }
 
-/** A daemon is for jobs: an overlay is a header, and an internal snapshot one run of qemu-img. */
-const daemonGuard: WayGuard = (job) =>
-  job.host.via === 'storage-daemon'
-    ? refused(job, 'a snapshot of a guest that is shut off needs no block job', [shutOff])
-    : undefined
-
 /** Refuses what the dialect cannot do, or not without harm. */
 export const wayGuard: WayGuard = (job) =>
-  managedGuard(job) ?? daemonGuard(job) ?? insideGuard(job) ?? freezeGuard(job) ?? fileGuard(job)
+  managedGuard(job) ??
+  daemonGuard(job.host, 'a snapshot of a guest that is shut off') ??
+  insideGuard(job) ??
+  freezeGuard(job) ??
+  fileGuard(job)

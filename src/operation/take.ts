@@ -10,6 +10,7 @@ import { libvirtFreeze, libvirtTake } from './dialect/libvirt-take.js'
 import { qemuImgTake } from './dialect/qemu-img-take.js'
 import { dismissAlways } from './dialect/qmp-memory.js'
 import { agentFreeze, qmpTake } from './dialect/qmp-take.js'
+import { guarded } from './guard.js'
 import { savedStatesGuard } from './saved-guard.js'
 import { recordsAssumption } from './machine-guard.js'
 import { assemble } from './machine-lane.js'
@@ -23,14 +24,6 @@ import type { TakeJob } from './take-job.js'
 import { thawAlways } from './take-lane.js'
 import type { TakeOutcome } from './take-lane.js'
 import { diskAssumptions, partOf, takenDisks } from './take-part.js'
-
-const guarded = (job: TakeJob): E.Either<MachineRefusal, TakeJob> => {
-  for (const guard of takeGuards) {
-    const refusal = guard(job)
-    if (refusal !== undefined) return E.left(refusal)
-  }
-  return E.right(job)
-}
 
 const stepsOf = (outcome: TakeOutcome): Pick<MachinePlan, 'steps' | 'finally'> => {
   const { host, machine } = outcome.job
@@ -136,7 +129,7 @@ export const take = (
   host: MachineHost,
 ): E.Either<MachineRefusal, MachinePlan> =>
   pipe(
-    guarded(takeJob(machine, request, host)),
+    guarded(takeGuards)(takeJob(machine, request, host)),
     E.flatMap((job) =>
       pipe(
         takenDisks(job),

@@ -81,16 +81,13 @@ const isManual = (xml: XmlElement): boolean =>
     (disk) => typeof disk === 'object' && disk.attributes['snapshot'] === 'manual',
   ) ?? false
 
-const isInternal = (xml: XmlElement): boolean => memoryIn(xml) === 'internal'
-
 const createEffect = ({ flags, arguments: { xml } }: LibvirtCall & { readonly call: 'virDomainSnapshotCreateXML' }) => {
   if (flags.includes('VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE')) return nothing
   const memory = memoryIn(xml)
   const live = flags.includes('VIR_DOMAIN_SNAPSHOT_CREATE_LIVE')
   const kept: ReadonlyArray<PauseTag> = memory === 'external' && !live ? ['MemoryWritten'] : []
-  const costs: ReadonlyArray<PauseTag> = isInternal(xml)
-    ? ['MemoryWritten', 'TablesCopied']
-    : [...kept, 'RequestsDrained']
+  const costs: ReadonlyArray<PauseTag> =
+    memory === 'internal' ? ['MemoryWritten', 'TablesCopied'] : [...kept, 'RequestsDrained']
   return isManual(xml) ? { goes: 'stands' as const, costs: [...costs, 'DisksFlushed' as const] } : { costs }
 }
 

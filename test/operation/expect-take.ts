@@ -1,7 +1,15 @@
 import * as E from 'fp-ts/lib/Either.js'
 import { expect } from 'vitest'
 
-import { capabilitiesOfVersions, equalViews, printChain, shellLine, viewOf, virshLine } from '../../src/index.js'
+import {
+  capabilitiesOfVersions,
+  equalViews,
+  explainMachineRefusal,
+  printChain,
+  shellLine,
+  viewOf,
+  virshLine,
+} from '../../src/index.js'
 import type { Call } from '../../src/index.js'
 import type { Machine } from '../../src/model/machine.js'
 import { pointMap } from '../../src/model/point-map.js'
@@ -111,3 +119,15 @@ export const isFreeze = (call: Call): boolean =>
 export const isThaw = (call: Call): boolean =>
   (call._tag === 'Agent' && call.command.execute === 'guest-fsfreeze-thaw') ||
   (call._tag === 'Libvirt' && call.function.call === 'virDomainFSThaw')
+
+/** What was planned. */
+export const right = <A>(of: E.Either<MachineRefusal, A>): A => {
+  if (E.isLeft(of)) throw new Error(explainMachineRefusal(of.left))
+  return of.right
+}
+
+/** Why nothing was planned. */
+export const left = (of: E.Either<MachineRefusal, unknown>): MachineRefusal => {
+  if (E.isRight(of)) throw new Error('planned')
+  return of.left
+}

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { capabilitiesOfVersions, checkMachinePlan, virshCommand } from '../../src/index.js'
 import { decodeMachinePlan, encodeMachinePlan } from '../../src/codec/index.js'
 import type { Image, MachineHost, MachinePlan, MachineRefusal, NewImage } from '../../src/index.js'
-import type { BackupRequest } from '../../src/operation/backup-job.js'
+import type { ExportRequest } from '../../src/operation/machine-request.js'
 import { cancelAlways } from '../../src/operation/dialect/qmp-backup.js'
 import { exportByBackup } from '../../src/operation/export-backup.js'
 import { backupPlan } from './backup.js'
@@ -28,12 +28,12 @@ const at = (name: string, more: Partial<NewImage> = {}): NewImage => ({
   ...more,
 })
 
-const to = (...images: ReadonlyArray<readonly [string, NewImage]>): BackupRequest => ({ to: new Map(images) })
+const to = (...images: ReadonlyArray<readonly [string, NewImage]>): ExportRequest => ({ to: new Map(images) })
 
-const asked = (request: BackupRequest, host: MachineHost, machine = builtFor(host, of).machine) =>
+const asked = (request: ExportRequest, host: MachineHost, machine = builtFor(host, of).machine) =>
   backupPlan(machine, request, host)
 
-const planned = (request: BackupRequest, host: MachineHost, machine?: Parameters<typeof asked>[2]): MachinePlan => {
+const planned = (request: ExportRequest, host: MachineHost, machine?: Parameters<typeof asked>[2]): MachinePlan => {
   const plan = asked(request, host, machine)
   if (E.isLeft(plan)) throw new Error(JSON.stringify(plan.left))
   expect(checkMachinePlan(plan.right)).toStrictEqual([])
@@ -48,7 +48,7 @@ const problemsOf = ({ steps, finally: cleanups }: MachinePlan): ReadonlyArray<un
     call._tag === 'Qmp' ? recordedQemus.flatMap(({ problemsOfCommand }) => problemsOfCommand(call.command)) : [],
   )
 
-const refused = (request: BackupRequest, host: MachineHost, machine?: Parameters<typeof asked>[2]): MachineRefusal => {
+const refused = (request: ExportRequest, host: MachineHost, machine?: Parameters<typeof asked>[2]): MachineRefusal => {
   const plan = asked(request, host, machine)
   if (E.isRight(plan)) throw new Error(`there is a plan: ${linesOf(plan.right).join('\n')}`)
   return plan.left
@@ -279,7 +279,7 @@ describe.each([
   const off = builtFor(host, of).machine
   const other = (name: string): NewImage => at(name, { location: { _tag: 'File', path: '/images/a' } })
 
-  it.each<readonly [string, BackupRequest, Partial<MachineHost>, string]>([
+  it.each<readonly [string, ExportRequest, Partial<MachineHost>, string]>([
     ['nothing', to(), {}, 'NothingSelected'],
     ['a disk that is not there', to(['vdz', at('x')]), {}, 'DiskNotFound'],
     [

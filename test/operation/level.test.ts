@@ -8,7 +8,7 @@ import { withMachine } from '../../src/model/machine.js'
 import { deleteCopies } from '../../src/operation/delete-copies.js'
 import { revertToCopies } from '../../src/operation/revert-to-copies.js'
 import { snapshotAtLevel } from '../../src/operation/snapshot-at-level.js'
-import { throughLibvirt, throughQemuImg, throughQmp } from './expect-take.js'
+import { left, right, throughLibvirt, throughQemuImg, throughQmp } from './expect-take.js'
 import { vm } from './machine.js'
 import type { Vm } from './machine.js'
 
@@ -44,16 +44,6 @@ const ask = (
     { name: 'now', creationTime: '1', prefer: all, levels: levels([external], [external]), ...request },
     host,
   )
-
-const right = <A>(of: E.Either<MachineRefusal, A>): A => {
-  if (E.isLeft(of)) throw new Error(explainMachineRefusal(of.left))
-  return of.right
-}
-
-const left = (of: E.Either<MachineRefusal, unknown>): MachineRefusal => {
-  if (E.isRight(of)) throw new Error('planned')
-  return of.left
-}
 
 const lines = ({ plan }: Pick<LevelPlan, 'plan'>): ReadonlyArray<string> =>
   plan.steps.map(({ call }) => shellLine(call))

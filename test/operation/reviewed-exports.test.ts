@@ -5,7 +5,6 @@ import {
   changeChain,
   deleteCopies,
   deleteSnapshots,
-  explainMachineRefusal,
   exportSnapshot,
   forget,
   machine,
@@ -19,19 +18,9 @@ import {
 } from '../../src/index.js'
 import type { LevelPlan, Machine, MachineHost, MachineRefusal, StorageLevel } from '../../src/index.js'
 import { withMachine } from '../../src/model/machine.js'
-import { throughLibvirt, throughQemuImg, throughQmp } from './expect-take.js'
+import { left, right, throughLibvirt, throughQemuImg, throughQmp } from './expect-take.js'
 import { vm } from './machine.js'
 import type { Vm } from './machine.js'
-
-const right = <A>(of: E.Either<MachineRefusal, A>): A => {
-  if (E.isLeft(of)) throw new Error(explainMachineRefusal(of.left))
-  return of.right
-}
-
-const left = (of: E.Either<MachineRefusal, unknown>): MachineRefusal => {
-  if (E.isRight(of)) throw new Error('planned')
-  return of.left
-}
 
 const off: Vm = { disks: { vda: 'a <- a.1^', vdb: 'b^' }, records: 'none', state: 'shut-off' }
 const reflink = { _tag: 'Reflink' } as const
