@@ -11,7 +11,8 @@ export interface DaemonArguments {
 
 const chardev = 'monitor'
 const before = `socket,id=${chardev},path=`
-const after = ',server=on,wait=off'
+// It waits for the first connection before its threads run: two of them would read one that comes earlier (docs/limits.md).
+const after = ',server=on,wait=on'
 
 /** In an option a comma is doubled. */
 const escaped = (path: string): string => path.replaceAll(',', ',,')

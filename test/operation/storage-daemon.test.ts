@@ -24,7 +24,7 @@ const started = [
   ...[file(base, '/images/base'), qcow2(base, null, true)],
   ...[file(a, '/images/a'), qcow2(a, `${base}-format`, true)],
   ...[file(top, '/images/top'), qcow2(top, `${a}-format`, false)],
-  '--chardev socket,id=monitor,path=/run/chain.qmp,server=on,wait=off --monitor chardev=monitor &',
+  '--chardev socket,id=monitor,path=/run/chain.qmp,server=on,wait=on --monitor chardev=monitor &',
 ].join(' ')
 
 const chainsOf = ({ before, after }: Plan): ReadonlyArray<Image> =>
@@ -93,7 +93,7 @@ describe('the calls of a plan through a storage daemon', () => {
 
   it('commas in the path of the socket are doubled', () => {
     const plan = planned(pull, three, { into: 'top' }, { ...daemon, socket: '/run/a,b' })
-    expect(lines(plan)[0]).toContain('socket,id=monitor,path=/run/a,,b,server=on,wait=off')
+    expect(lines(plan)[0]).toContain('socket,id=monitor,path=/run/a,,b,server=on,wait=on')
   })
 
   it('a block device is a host_device', () => {
