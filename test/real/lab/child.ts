@@ -1,6 +1,7 @@
 // A program that runs beside a test: reaped with the test's own process, its end and its words waited for.
 
 import type { ChildProcess } from 'node:child_process'
+import { setTimeout as delay } from 'node:timers/promises'
 
 export interface Exit {
   readonly code: number | undefined
@@ -15,6 +16,9 @@ export interface Child {
   /** Rejects with the program's own words if it ends. */
   readonly early: Promise<never>
 }
+
+/** What a QEMU program prints, by `wait=on`, until somebody connects. */
+const waiting = /^.*: info: QEMU waiting for connection on: .*\n/gm
 
 /** Watches a program, called `name` where it ends before it is of use. */
 export const watched = (child: ChildProcess, name: string): Child => {
@@ -33,8 +37,18 @@ export const watched = (child: ChildProcess, name: string): Child => {
     })
   })
   const early = exited.then((): never => {
-    throw new Error(`${name} did not start: ${stderr}`)
+    throw new Error(`${name} did not start: ${stderr.replace(waiting, '')}`)
   })
   early.catch(() => undefined)
-  return { exited, stderr: () => stderr, reap, early }
+  return { exited, stderr: () => stderr.replace(waiting, ''), reap, early }
+}
+
+/** What a program is to give, or its own words where it ends instead: those come after a connection that has ended with it. */
+export const unless = async <A>(early: Promise<never>, wanted: Promise<A>): Promise<A> => {
+  try {
+    return await Promise.race([wanted, early])
+  } catch (error) {
+    await Promise.race([early, delay(1_000)])
+    throw error
+  }
 }

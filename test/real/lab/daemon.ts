@@ -2,11 +2,8 @@
 
 import { spawn } from 'node:child_process'
 import { binary, type QemuVersion } from './binaries.js'
-import { watched, type Exit } from './child.js'
+import { unless, watched, type Exit } from './child.js'
 import { connectQmp, type Qmp } from './qmp.js'
-
-/** What it prints, by `wait=on`, until somebody connects. */
-const waiting = /^.*: info: QEMU waiting for connection on: .*\n/gm
 
 export interface Daemon {
   readonly qmp: Qmp
@@ -24,10 +21,10 @@ export const startDaemon = async (
 ): Promise<Daemon> => {
   const child = spawn(binary(version, 'qemu-storage-daemon'), argv.slice(1), { stdio: ['ignore', 'ignore', 'pipe'] })
   const { exited, stderr, reap, early } = watched(child, 'the storage daemon')
-  const qmp = await Promise.race([connectQmp(socket), early])
+  const qmp = await unless(early, connectQmp(socket))
   const kill = (): Promise<Exit> => {
     reap()
     return exited
   }
-  return { qmp, exited, stderr: () => stderr().replace(waiting, ''), kill }
+  return { qmp, exited, stderr, kill }
 }

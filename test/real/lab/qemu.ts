@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { binary, type QemuVersion } from './binaries.js'
-import { watched, type Exit } from './child.js'
+import { unless, watched, type Exit } from './child.js'
 import { haltingFirmware } from './firmware.js'
 import { setTimeout as delay } from 'node:timers/promises'
 import { connectQmp, type Qmp } from './qmp.js'
@@ -50,7 +50,8 @@ const argvOf = (options: QemuOptions, socket: string): ReadonlyArray<string> => 
   ...['-nodefaults', '-no-user-config', '-display', 'none', '-machine', 'pc,accel=tcg', '-m', '32'],
   ...['-bios', haltingFirmware()],
   ...(options.guest === 'paused' ? ['-S'] : []),
-  ...['-qmp', `unix:${socket},server=on,wait=off`],
+  // It waits for the first connection before its threads run: two of them would now and then read one that comes earlier.
+  ...['-qmp', `unix:${socket},server=on,wait=on`],
   ...(options.first ?? []),
   ...options.blockdevs.flatMap((blockdev) => ['-blockdev', JSON.stringify(blockdev)]),
   ...options.devices.flatMap(({ id, node }) => ['-device', `virtio-blk-pci,id=${id},drive=${node},share-rw=off`]),
@@ -70,7 +71,7 @@ export const startQemu = async (options: QemuOptions): Promise<Qemu> => {
   child.stdout.setEncoding('utf8')
   child.stdout.on('data', (chunk: string) => (stdout += chunk))
   const { exited, stderr, reap, early } = watched(child, 'QEMU')
-  const qmp = await Promise.race([connectQmp(socket), early])
+  const qmp = await unless(early, connectQmp(socket))
   const reported = async (line: string): Promise<string> => {
     const before = stdout.length
     const said = await qmp.hmp(line)
