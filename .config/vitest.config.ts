@@ -8,6 +8,7 @@ export const alias = [
   { find: /^backing-chain\/(codec|simulate|testing)$/, replacement: `${root}src/$1/index.ts` },
 ]
 
+// What one file has loaded the next one in its worker need not: nothing here keeps anything for itself.
 export default defineConfig({
   root,
   resolve: { alias },
@@ -15,6 +16,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     exclude: ['test/real/**', 'test/package/**'],
     allowOnly: false,
+    isolate: false,
+    maxWorkers: '100%',
     setupFiles: ['.config/fast-check.ts'],
     testTimeout: 120_000,
     coverage: {
