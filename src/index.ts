@@ -131,6 +131,8 @@ export { pausesOf } from './plan/pause.js'
 export type { Pause } from './plan/pause.js'
 export type { PauseCost } from './plan/pause-effect.js'
 export type { Consistency, DiskPart, MachineAssumption, MachinePlan, MachineStep } from './plan/machine-plan.js'
+export { commitsOf } from './plan/planned-commit.js'
+export type { PlannedCommit } from './plan/planned-commit.js'
 export { checkMachinePlan } from './plan/check-machine.js'
 export type { MachinePlanProblem } from './plan/check-machine.js'
 export type { MachineHost } from './plan/machine-host.js'
@@ -155,6 +157,7 @@ export type {
   CommitRequest,
   CommonRequest,
   CopyRequest,
+  DeviceRoom,
   End,
   NewImage,
   PullRequest,
@@ -177,6 +180,7 @@ export type {
   ExportRequest,
   ExtractRequest,
   ForgetRequest,
+  ImageDevice,
   RenameImageRequest,
   RestoreRequest,
   RevertRequest,

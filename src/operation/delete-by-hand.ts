@@ -31,14 +31,15 @@ interface Progress {
 }
 
 const everyDisk = (job: DeleteJob): E.Either<MachineRefusal, Progress> => {
-  const { direction = 'auto', leftovers = 'remove', short = 'refuse' } = job.request
+  const { direction = 'auto', leftovers = 'remove', short = 'refuse', devices = [] } = job.request
   let progress: Progress = { machine: job.machine, plans: [], points: new Map() }
   for (const disk of job.machine.disks.keys()) {
     const doomed = doomedImages(job, disk)
     const points = keptPoints(job, disk)
     const accept = acceptedOn(job, disk, job.request.accept ?? [])
     const { machine } = progress
-    const done = deleteOnDisk({ machine, host: job.host, disk, doomed, points, direction, leftovers, accept, short })
+    const how = { direction, leftovers, accept, short, devices }
+    const done = deleteOnDisk({ machine, host: job.host, disk, doomed, points, ...how })
     if (E.isLeft(done))
       return E.left(
         refuseMachine(

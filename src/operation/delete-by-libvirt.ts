@@ -114,7 +114,8 @@ const worksOf = (job: DeleteJob): E.Either<MachineRefusal, ReadonlyArray<Work>> 
     const accept = acceptedOn(job, disk, job.request.accept ?? [])
     const of = { machine: job.machine, host: job.host, disk, points: keptPoints(job, disk), accept }
     const doomed = doomedImages(job, disk)
-    const done = deleteOnDisk({ ...of, doomed, direction: 'commit', leftovers: 'remove', short: 'refuse' })
+    const how = { direction: 'commit', leftovers: 'remove', short: 'refuse' } as const
+    const done = deleteOnDisk({ ...of, ...how, doomed, devices: job.request.devices ?? [] })
     if (E.isLeft(done)) return E.left(refuseMachine({ _tag: 'DiskRefused', disk, refusal: done.left }, byHand))
     works.push({ disk, done: done.right })
   }

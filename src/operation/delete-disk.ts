@@ -13,7 +13,9 @@ import { refuse } from '../plan/refusal.js'
 import type { AcceptableTag, Refusal } from '../plan/refusal.js'
 import { commit } from './commit.js'
 import { withPart } from './machine-definition.js'
+import { deviceOf } from './machine-device.js'
 import { hypervisorAtRest, hypervisorOf } from './machine-hypervisor.js'
+import type { ImageDevice } from './machine-request.js'
 import { pull } from './pull.js'
 import { removeImages, unreadAmong } from './remove-images.js'
 
@@ -30,6 +32,7 @@ export interface DiskDeletion {
   readonly leftovers: 'remove' | 'keep'
   readonly accept: ReadonlyArray<AcceptableTag>
   readonly short: 'refuse' | 'grow'
+  readonly devices: ReadonlyArray<ImageDevice>
 }
 
 /** The plans so far, one after the other, and the machine after them. */
@@ -109,11 +112,10 @@ const commitFrom = (of: DiskDeletion, at: DiskPlans, reader: Reader): E.Either<R
   const chain = chainOf(at, of.disk)
   const hypervisor = executorOf(of, at, reader.image)
   const end = reader.image.name === chain.active ? { end: 'pivot' as const } : {}
-  const plan = commit(
-    chain,
-    { top: reader.image.name, base: reader.below[0].name, short: of.short, ...end, ...commonOf(of, at) },
-    hypervisor,
-  )
+  const base = reader.below[0].name
+  const room = deviceOf(of.devices, { disk: of.disk, image: base })
+  const request = { top: reader.image.name, base, short: of.short, ...end, ...room, ...commonOf(of, at) }
+  const plan = commit(chain, request, hypervisor)
   return E.isLeft(plan) ? plan : E.right(after(at, plan.right, hypervisor))
 }
 

@@ -10,6 +10,7 @@ import { deleteByLibvirt } from './delete-by-libvirt.js'
 import { deleteJob, doomedImages } from './delete-request.js'
 import type { DeleteJob } from './delete-request.js'
 import { insideOf, severalGuard } from './inside-name.js'
+import { devicesGuard } from './machine-device.js'
 import { outsideGuard } from './outside-guard.js'
 import { featureGuard, knownGuard, lostGuard, machineJobGuard, savedGuard, viaGuard } from './machine-guard.js'
 import type { DeleteRequest } from './machine-request.js'
@@ -19,6 +20,7 @@ import { memoryPathGuard } from './memory-files.js'
 const guards = (machine: Machine, request: DeleteRequest, host: MachineHost): MachineRefusal | undefined =>
   (request.snapshots.length === 0 ? refuseMachine({ _tag: 'NothingSelected' }) : undefined) ??
   knownGuard(machine, request.snapshots) ??
+  devicesGuard(machine, request.devices) ??
   viaGuard(machine, host) ??
   machineJobGuard(host, machine.disks.keys()) ??
   savedGuard(machine, host)
@@ -66,7 +68,7 @@ const byWay = (job: DeleteJob): E.Either<MachineRefusal, MachinePlan> => {
  * that image held, and the record of the snapshot that was tied to it names another file), or by a pull up. In `auto` one goes
  * down wherever that loses nothing, and all others up; that is as few jobs as there are images that read a doomed one.
  *
- * Refuses, in this order: `NothingSelected`, `SnapshotNotFound`, `GuestStateWrong`, `NotThisWay` (libvirt manages the machine, or
+ * Refuses, in this order: `NothingSelected`, `SnapshotNotFound`, `DiskNotFound` and `DiskRefused` (`devices` of what is not there), `GuestStateWrong`, `NotThisWay` (libvirt manages the machine, or
  * does not), `JobActive`, `ManagedSavePresent`, `PointGone` (a snapshot that stays is lost), `NotThisWay` (the path of a
  * file of memory is not absolute), `DiskRefused` (its image has several internal snapshots of one name), `CapabilityMissing`; by libvirt's own function `NotThisWay`,
  * `CapabilityMissing`, `LibvirtRefuses`, `LibvirtLoses`, `DiskRefused`, `LibvirtDiffers`; by hand `DiskRefused` (also an image

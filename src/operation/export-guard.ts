@@ -7,6 +7,7 @@ import type { MachineRefusal } from '../plan/machine-refusal.js'
 import type { ExportAsked } from './export-copy.js'
 import { firstRefusal } from './guard.js'
 import type { Guard } from './guard.js'
+import { devicesGuard } from './machine-device.js'
 import { agentGuard, machineJobGuard, savedGuard, viaGuard } from './machine-guard.js'
 import type { ExportRequest } from './machine-request.js'
 import { newFilesGuard, pathsOfImages } from './taken-path.js'
@@ -44,7 +45,9 @@ type ExportGuard = Guard<ExportJob, MachineRefusal>
 const selectionGuard: ExportGuard = ({ machine, request }) => {
   if (request.to.size === 0) return refuseMachine({ _tag: 'NothingSelected' })
   const unknown = [...request.to.keys(), ...(request.overlays?.keys() ?? [])].find((disk) => !machine.disks.has(disk))
-  return unknown === undefined ? undefined : refuseMachine({ _tag: 'DiskNotFound', disk: unknown })
+  return unknown === undefined
+    ? devicesGuard(machine, request.devices)
+    : refuseMachine({ _tag: 'DiskNotFound', disk: unknown })
 }
 
 const only: { readonly [W in 'inside' | 'saved']: readonly ['libvirt' | 'qmp', string] } = {
@@ -78,6 +81,7 @@ const optionGuard: ExportGuard = (asked) => {
         : `what is inside is removed ${allowed.map((one) => JSON.stringify(one)).join(' or ')}, and not ${JSON.stringify(removal)}`,
     )
   if (way !== 'overlay' && request.overlays !== undefined) return notThisWay(asked, 'no overlays are made in this way')
+  if (way !== 'overlay' && request.devices !== undefined) return notThisWay(asked, 'nothing is committed in this way')
   if ((request.quiesce ?? 'no') === 'no') return undefined
   if (way === 'backup' && asked.host.via === 'libvirt')
     return notThisWay(asked, 'the file systems would stay frozen until libvirt has copied everything')

@@ -15,6 +15,7 @@ import type { ExportAsked } from './export-copy.js'
 import { exportGuard, exportWay } from './export-guard.js'
 import { backedUp } from './export-live.js'
 import { pausing } from './export-saved.js'
+import { deviceOf } from './machine-device.js'
 import type { ExportRequest, TakeDisk, TakeRequest } from './machine-request.js'
 import { owedRemoval } from './owed-removal.js'
 import { emptyPlan, inSequence } from './sequence.js'
@@ -112,6 +113,7 @@ const overlayStages = (asked: ExportAsked, machine: Machine): ReadonlyArray<Stag
               base: frozen(disk),
               end: 'pivot',
               leftovers: 'remove',
+              ...deviceOf(request.devices ?? [], { disk, image: frozen(disk) }),
               ...(request.accept === undefined ? {} : { accept: request.accept }),
             },
           },

@@ -17,6 +17,13 @@ export const stuck = (image: Image, below: Image | undefined): string | undefine
   return image.location._tag === 'File' ? undefined : `a ${image.format} image is as large as the device that it is on`
 }
 
+/** Where nothing but the size of its device keeps an image from growing. */
+const extensionOf = (image: Image, below: Image | undefined, toBytes: number): ReadonlyArray<Alternative> =>
+  image.location._tag === 'BlockDevice' &&
+  stuck({ ...image, location: { _tag: 'File', path: '/' } }, below) === undefined
+    ? [{ _tag: 'ExtendDevice', image: image.name, toBytes }]
+    : []
+
 /** Refuses to write a larger image into one that cannot grow to its size. */
 export const growthGuard = (
   base: Image,
@@ -26,7 +33,10 @@ export const growthGuard = (
   const why = base.sizeBytes < topBytes ? stuck(base, below) : undefined
   return why === undefined
     ? undefined
-    : refuse({ _tag: 'BaseNotGrowable', base: base.name, baseBytes: base.sizeBytes, topBytes, why }, around)
+    : refuse({ _tag: 'BaseNotGrowable', base: base.name, baseBytes: base.sizeBytes, topBytes, why }, [
+        ...extensionOf(base, below, topBytes),
+        ...around,
+      ])
 }
 
 /** Refuses a commit that would run out of room on the device of its base, half done: nobody else notices before. */

@@ -1,6 +1,6 @@
 import type { SavedPlace } from '../model/saved-state.js'
 import type { AcceptableTag } from '../plan/refusal.js'
-import type { CommitRequest, NewImage, PullRequest, RenameRequest } from './request.js'
+import type { CommitRequest, DeviceRoom, NewImage, PullRequest, RenameRequest } from './request.js'
 
 /**
  * What becomes of one disk when a snapshot is taken.
@@ -40,6 +40,16 @@ export interface TakeRequest {
 }
 
 /**
+ * The device under an image of a disk: see {@link DeviceRoom}.
+ *
+ * @since 0.2.0
+ */
+export interface ImageDevice extends DeviceRoom {
+  readonly disk: string
+  readonly image: string
+}
+
+/**
  * Snapshots to be deleted, together. A whole subtree or a range is a list of names: see `subtreeOf` and `snapshotRange`.
  *
  * - `direction`: `commit`, down into the image that held the point in time, as libvirt does; `pull`, up into each image that
@@ -52,6 +62,8 @@ export interface TakeRequest {
  * - `short`: as in a {@link CommitRequest}, for the commits that are made with qemu-img.
  * - `saved`: what becomes of a saved state that pins what changes: `refuse` (the default) leaves everything as it is; `repoint` has libvirt
  *   write it anew on the disks of afterwards, which read the same.
+ * - `devices`: the devices under images that something is committed into ({@link commitsOf}); one that is left out is assumed to be large
+ *   enough. Those of other images have no say.
  *
  * @since 0.2.0
  */
@@ -64,6 +76,7 @@ export interface DeleteRequest {
   readonly memory?: 'remove' | 'keep'
   readonly short?: 'refuse' | 'grow'
   readonly saved?: 'refuse' | 'repoint'
+  readonly devices?: ReadonlyArray<ImageDevice>
   readonly accept?: ReadonlyArray<AcceptableTag>
 }
 
@@ -175,7 +188,7 @@ export interface DropRequest {
  *   memory once more, `first pause` copies while it is saved, and needs nothing inside. `next stop`, the default of `saved`, has the
  *   deletion owed: see `owed` and `settle`.
  * - `temporary`: the name of what is inside, and of the overlays that are derived; `export`, where left out.
- * - `overlays`: the temporary overlays.
+ * - `overlays`: the temporary overlays. `devices`: as in a {@link DeleteRequest}, for the images that they are committed into.
  * - `mostOwed`: how many deletions may be owed, this one included; 1, where left out.
  * - `quiesce`: as in a {@link TakeRequest}; not for `saved`.
  * - `accept`: as in a {@link TakeRequest}, for whatever is made.
@@ -188,6 +201,7 @@ export interface ExportRequest {
   readonly removal?: 'at once' | 'first pause' | 'second pause' | 'next stop'
   readonly temporary?: string
   readonly overlays?: ReadonlyMap<string, NewImage>
+  readonly devices?: ReadonlyArray<ImageDevice>
   readonly mostOwed?: number
   readonly quiesce?: 'require' | 'prefer' | 'no'
   readonly accept?: ReadonlyArray<AcceptableTag>

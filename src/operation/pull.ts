@@ -10,6 +10,7 @@ import {
   assumptionsOf,
   bitmapAssumptions,
   closedImages,
+  deviceAssumption,
   isOffline,
   killAssumptions,
   savedAssumption,
@@ -57,6 +58,9 @@ const stepsOf = (outcome: PullOutcome): Plan['steps'] => {
   }
 }
 
+/** True where nothing comes up, and nothing below changes. */
+const isUnchanged = (job: PullJob): boolean => job.base !== undefined && pulledUp(job).length === 0
+
 const assumesOf = ({ job, dropped, after }: PullOutcome, steps: Plan['steps']): Plan['assumes'] => {
   const { chain, hypervisor, into, span } = job
   const offline = isOffline(hypervisor)
@@ -69,9 +73,10 @@ const assumesOf = ({ job, dropped, after }: PullOutcome, steps: Plan['steps']): 
       links: span,
     }),
     ...(hypervisor.via === 'libvirt' ? killAssumptions([into]) : []),
+    ...(isUnchanged(job) ? [] : deviceAssumption(into, into.sizeBytes)),
     ...bitmapAssumptions(dropped),
     ...savedAssumption(hypervisor),
-    ...(job.base !== undefined && pulledUp(job).length === 0 ? [] : snapshotAssumptions([into])),
+    ...(isUnchanged(job) ? [] : snapshotAssumptions([into])),
     ...(offline ? startAssumption(hypervisor, after, steps) : []),
   ]
 }

@@ -29,6 +29,16 @@ export interface CommonRequest {
 export type End = 'pivot' | 'keep'
 
 /**
+ * How large the device under an image is, and how large it has to be for what is committed into that image ({@link commitRoom}).
+ *
+ * @since 0.2.0
+ */
+export interface DeviceRoom {
+  readonly presentBytes: number
+  readonly neededBytes: number
+}
+
+/**
  * A commit of `top`, and of everything between, down into `base`; the lowest image where `base` is left out. `end` is
  * needed exactly where `top` is the active image. `short` says what to do where an overlay would show old data of the base beyond
  * the end of a shorter `top`: `refuse`, the default, or, through qemu-img, `grow` the top first. `device` says how large the device of
@@ -41,7 +51,7 @@ export interface CommitRequest extends CommonRequest {
   readonly base?: string
   readonly end?: End
   readonly short?: 'refuse' | 'grow'
-  readonly device?: { readonly presentBytes: number; readonly neededBytes: number }
+  readonly device?: DeviceRoom
 }
 
 /**
