@@ -2,6 +2,7 @@ import * as E from 'fp-ts/lib/Either.js'
 
 import type { Run } from '../content/run.js'
 import { liveLayer, writeThrough } from './cache.js'
+import { holds, noSpace } from './device.js'
 import type { Fault, Outcome } from './fault.js'
 import { withRange } from './cells.js'
 import { knownNode } from './graph.js'
@@ -27,7 +28,7 @@ const isDrained = (world: World): boolean =>
 /**
  * Lets the guest write a run: to its disk, and through every mirror to the copy. What a backup still needs is copied first.
  *
- * Faults: `GuestBlocked` where the guest does not run, is held up by a mirror that is pending, or writes beyond its disk.
+ * Faults: `GuestBlocked` where the guest does not run, is held up by a mirror that is pending, or writes beyond its disk or what its device holds.
  *
  * @since 0.1.0
  */
@@ -38,6 +39,7 @@ export const guestWrite = (world: World, run: Run): Outcome => {
   if (run.endBytes > liveLayer(world, file).sizeBytes) return blocked('beyond the end of the disk')
   const kept = world.qemu.jobs.reduce((at, job) => copiedBefore(at, job, run), world)
   let written = writeThrough(kept, file, run)
+  if (!holds(written, file, liveLayer(written, file))) return blocked(noSpace)
   for (const job of kept.qemu?.jobs ?? []) if (job.status !== 'concluded') written = noted(written, job, run)
   return E.right(written)
 }

@@ -3,6 +3,8 @@ import type { Layer } from '../content/layer.js'
 import { override } from '../content/override.js'
 import { flush, liveLayer, writeCached } from './cache.js'
 import { allocatedRanges, paste, runsIn, takeRanges, withRange } from './cells.js'
+import { endsBefore, noSpace, writtenWithin } from './device.js'
+import type { Pieces } from './device.js'
 import { fileOf, grown, growthRefusal, withLayer } from './files.js'
 import { between, downFrom, knownNode, nodeOf, productOf } from './graph.js'
 import type { CommitWork, MirrorWork, Range, StreamWork } from './job.js'
@@ -13,23 +15,29 @@ import type { SimNode, World } from './world.js'
 export type Copied<W> =
   | { readonly _tag: 'Copied'; readonly world: World; readonly work: W }
   | { readonly _tag: 'Done' }
-  | { readonly _tag: 'Failed'; readonly error: string }
+  | { readonly _tag: 'Failed'; readonly error: string; readonly world?: World }
 
-const cannotGrow = 'Operation not supported'
-
-/** Makes an image at least that large, as a commit does to its base before it copies. */
-const enlarged = (world: World, node: SimNode, sizeBytes: number): World | undefined => {
+/** Makes an image at least that large, as a commit does to its base before it copies; or the reason why it cannot be. */
+const enlarged = (world: World, node: SimNode, sizeBytes: number): World | string => {
   if (liveLayer(world, node.file).sizeBytes >= sizeBytes) return world
   const below = node.backing === undefined ? undefined : nodeOf(world, node.backing)
   const backingBytes = below === undefined ? undefined : liveLayer(world, below.file).sizeBytes
   const flushed = flush(world, node.file)
-  if (growthRefusal(fileOf(flushed, node.file), backingBytes) !== undefined) return undefined
+  if (endsBefore(world, node.file, sizeBytes)) return 'Invalid argument'
+  if (growthRefusal(fileOf(flushed, node.file), backingBytes) !== undefined) return 'Operation not supported'
   return withLayer(flushed, node.file, grown(fileOf(flushed, node.file).layer, sizeBytes, backingBytes))
 }
 
 /** The ranges from an offset on. */
 const rangesFrom = (layer: Layer, atBytes: number): ReadonlyArray<Range> =>
   allocatedRanges(layerOfRuns(layer.sizeBytes, runsIn(layer, { startBytes: atBytes, endBytes: layer.sizeBytes })))
+
+/** Writes pieces into the cache of an image, as far as its device goes: beyond that the job fails. */
+const copiedTo = <W>(world: World, inode: string, pieces: Pieces, work: W): Copied<W> => {
+  const { layer, full } = writtenWithin(world, inode, pieces)
+  const copied = writeCached(world, inode, layer)
+  return full ? { _tag: 'Failed', error: noSpace, world: copied } : { _tag: 'Copied', world: copied, work }
+}
 
 /**
  * One step of an intermediate commit: enlarges base first, then copies at most `limitBytes` of what is allocated above it.
@@ -41,14 +49,13 @@ export const copyCommit = (world: World, work: CommitWork, limitBytes: number | 
   const source = productOf(world, between(world, work.top, work.base))
   if (work.atBytes === undefined) {
     const ready = enlarged(world, base, source.sizeBytes)
-    if (ready === undefined) return { _tag: 'Failed', error: cannotGrow }
+    if (typeof ready === 'string') return { _tag: 'Failed', error: ready }
     return { _tag: 'Copied', world: ready, work: { ...work, atBytes: 0 } }
   }
   const { taken } = takeRanges(rangesFrom(source, work.atBytes), limitBytes)
   const last = taken[taken.length - 1]
   if (last === undefined) return { _tag: 'Done' }
-  const copied = writeCached(world, base.file, paste(liveLayer(world, base.file), source, taken))
-  return { _tag: 'Copied', world: copied, work: { ...work, atBytes: last.endBytes } }
+  return copiedTo(world, base.file, { from: source, ranges: taken }, { ...work, atBytes: last.endBytes })
 }
 
 /**
@@ -84,7 +91,7 @@ const beginMirror = (world: World, work: MirrorWork): Copied<MirrorWork> => {
   const target = knownNode(world, work.target)
   const sizeBytes = liveLayer(world, knownNode(world, work.source).file).sizeBytes
   const ready = work.commits ? enlarged(world, target, sizeBytes) : world
-  if (ready === undefined) return { _tag: 'Failed', error: cannotGrow }
+  if (typeof ready === 'string') return { _tag: 'Failed', error: ready }
   if (!work.commits && liveLayer(world, target.file).sizeBytes !== sizeBytes)
     return { _tag: 'Failed', error: 'Source and target image have different sizes' }
   const dirty = firstDirty(world, work).filter(({ startBytes, endBytes }) => startBytes < endBytes)
@@ -119,5 +126,10 @@ export const copyMirror = (world: World, work: MirrorWork, limitBytes: number | 
   if (work.dirty === undefined) return beginMirror(world, work)
   const { taken, rest } = takeRanges(work.dirty, limitBytes)
   if (taken.length === 0) return { _tag: 'Done' }
+  if (work.commits) {
+    const seen = solid(productOf(world, downFrom(world, work.source)))
+    const { file } = knownNode(world, work.target)
+    return copiedTo(world, file, { from: seen, ranges: taken }, { ...work, dirty: rest })
+  }
   return { _tag: 'Copied', world: copyRanges(world, work, taken), work: { ...work, dirty: rest } }
 }

@@ -1,6 +1,7 @@
 import * as E from 'fp-ts/lib/Either.js'
 
-import { flush } from './cache.js'
+import { flush, liveLayer } from './cache.js'
+import { holds, noSpace } from './device.js'
 import { copyBackup } from './job-backup.js'
 import { copyCommit, copyMirror, copyStream } from './job-copy.js'
 import type { Copied } from './job-copy.js'
@@ -27,12 +28,20 @@ const mirrorIdle = (world: World, job: Job, work: MirrorWork): Outcome => {
   return E.right(withJob(flush(world, knownNode(world, work.target).file), job.id, { status: 'ready' }))
 }
 
+/** True where a job has written more than the device of its target holds. */
+const isBeyond = (world: World, { work }: Pick<Job, 'work'>): boolean => {
+  if (work._tag === 'Create' || work._tag === 'Snapshot') return false
+  const { file } = knownNode(world, work._tag === 'Commit' ? work.base : work.target)
+  return !holds(world, file, liveLayer(world, file))
+}
+
 const went = <W extends Work>(world: World, job: Job, copied: Copied<W>): Outcome => {
   switch (copied._tag) {
     case 'Copied':
+      if (isBeyond(copied.world, job)) return E.right(abort(world, job, noSpace))
       return E.right(withJob(copied.world, job.id, { work: copied.work }))
     case 'Failed':
-      return E.right(abort(world, job, copied.error))
+      return E.right(abort(copied.world ?? world, job, copied.error))
     case 'Done':
       return toPending(world, job)
   }

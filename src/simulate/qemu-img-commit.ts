@@ -5,7 +5,8 @@ import { isNonEmpty } from 'fp-ts/lib/ReadonlyArray.js'
 import { emptyLayer } from '../content/layer.js'
 import type { Layer } from '../content/layer.js'
 import { product } from '../content/override.js'
-import { allocatedRanges, paste } from './cells.js'
+import { allocatedRanges } from './cells.js'
+import { endsBefore, noSpace, writtenWithin } from './device.js'
 import { qemuImgRefuses } from './fault.js'
 import type { Fault, Outcome } from './fault.js'
 import { fileOf, grown, growthRefusal, headerPath, keyOf, withLayer } from './files.js'
@@ -26,16 +27,17 @@ const baseAt = ({ image, chain }: Opened, parsed: Parsed): E.Either<Fault, numbe
     : E.right(place)
 }
 
-/** Makes base at least that large, or says that it cannot grow. */
+/** Makes base at least that large, or says why it cannot grow. */
 const enlarged = (
   world: World,
   [base, below]: readonly [StoredImage, ...ReadonlyArray<StoredImage>],
   sizeBytes: number,
-): World | undefined => {
+): World | string => {
   const file = fileOf(world, base.inode)
   if (file.layer.sizeBytes >= sizeBytes) return world
   const backingBytes = below === undefined ? undefined : fileOf(world, below.inode).layer.sizeBytes
-  if (growthRefusal(file, backingBytes) !== undefined) return undefined
+  if (endsBefore(world, base.inode, sizeBytes)) return 'Invalid argument'
+  if (growthRefusal(file, backingBytes) !== undefined) return 'Operation not supported'
   return withLayer(world, base.inode, grown(file.layer, sizeBytes, backingBytes))
 }
 
@@ -52,8 +54,12 @@ const committed = (world: World, { image, chain }: Opened, place: number): Outco
   const source = productOfStored(world, chain.slice(0, place))
   const sizeBytes = fileOf(world, image.inode).layer.sizeBytes
   const ready = enlarged(world, below === undefined ? [base] : [base, below], sizeBytes)
-  if (ready === undefined) return qemuImgRefuses('Block job failed: Operation not supported')
-  return E.right(withLayer(ready, base.inode, paste(fileOf(ready, base.inode).layer, source, allocatedRanges(source))))
+  if (typeof ready === 'string') return qemuImgRefuses(`Block job failed: ${ready}`)
+  const { layer, full } = writtenWithin(ready, base.inode, { from: source, ranges: allocatedRanges(source) })
+  const done = withLayer(ready, base.inode, layer)
+  return full
+    ? E.left({ _tag: 'Failed', by: 'qemu-img', desc: `Block job failed: ${noSpace}`, world: done })
+    : E.right(done)
 }
 
 /**

@@ -7,6 +7,7 @@ import { override } from '../content/override.js'
 import { sameBytes } from '../content/run.js'
 import { traitsOf } from '../model/format.js'
 import { layerFrom, stretches } from './cells.js'
+import { holds, noSpace } from './device.js'
 import { qemuImgRefuses } from './fault.js'
 import type { Fault, Outcome } from './fault.js'
 import { fileOf, headerPath, inodeOf, withHeader, withLayer } from './files.js'
@@ -67,7 +68,7 @@ const newChain = (
  * Safe mode: takes up whatever a hole would read differently from the new backing file, and only then rewrites the header.
  *
  * qemu-img finds out that the header cannot be written only after it has copied; nothing that is read changes by it, and here
- * nothing changes at all.
+ * nothing changes at all; so where the device is full.
  */
 const safe = (world: World, { image, chain }: Opened, header: FileHeader | undefined): Outcome => {
   const own = fileOf(world, image.inode).layer
@@ -81,6 +82,7 @@ const safe = (world: World, { image, chain }: Opened, header: FileHeader | undef
         if (mine !== undefined) return mine
         return old !== undefined && next !== undefined && sameBytes(old, next) ? undefined : old
       })
+      if (!holds(world, image.inode, kept)) return qemuImgRefuses(`Error while writing to COW image: ${noSpace}`)
       return E.right(stored(withLayer(world, image.inode, kept), image.inode, header))
     }),
   )

@@ -32,7 +32,7 @@ export interface World {
  * One file, device or network object. `layer` is its own allocation, as it stands on disk.
  *
  * `clusterBytes` is undefined where unknown (65,536 is assumed where it matters); `access` is what QEMU's user may do; `outside`
- * is how somebody has it open whom nothing here stands for: another guest, a program.
+ * is how somebody has it open whom nothing here stands for: another guest, a program. `deviceBytes` is how large the device is that it is on.
  *
  * @since 0.1.0
  */
@@ -47,6 +47,7 @@ export interface SimFile {
   readonly bitmaps: ReadonlyArray<Bitmap>
   readonly access: 'read-write' | 'read-only'
   readonly outside?: 'read' | 'write' | undefined
+  readonly deviceBytes?: number | undefined
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { MachineWorld } from '../simulate/index.js'
-import { withOutside } from '../simulate/index.js'
+import { withDevice, withOutside } from '../simulate/index.js'
 
 /** How somebody besides has which files open, by disk and path. */
 export type Outside = ReadonlyMap<string, ReadonlyMap<string, 'read' | 'write'>>
@@ -11,6 +11,20 @@ export const withOpeners = (machine: MachineWorld, outside: Outside): MachineWor
     for (const [path, access] of files) {
       const world = worlds.get(disk)
       if (world !== undefined) worlds.set(disk, withOutside(world, path, access))
+    }
+  return { ...machine, worlds }
+}
+
+/** How large the devices are that files are on, by disk and path. */
+export type Devices = ReadonlyMap<string, ReadonlyMap<string, number>>
+
+/** The machine with files of its disks on devices of a size. */
+export const withDevices = (machine: MachineWorld, devices: Devices): MachineWorld => {
+  const worlds = new Map(machine.worlds)
+  for (const [disk, files] of devices)
+    for (const [path, bytes] of files) {
+      const world = worlds.get(disk)
+      if (world !== undefined) worlds.set(disk, withDevice(world, path, bytes))
     }
   return { ...machine, worlds }
 }
