@@ -33,7 +33,7 @@ const rangesFrom = (layer: Layer, atBytes: number): ReadonlyArray<Range> =>
   allocatedRanges(layerOfRuns(layer.sizeBytes, runsIn(layer, { startBytes: atBytes, endBytes: layer.sizeBytes })))
 
 /** Writes pieces into the cache of an image, as far as its device goes: beyond that the job fails. */
-const copiedTo = <W>(world: World, inode: string, pieces: Pieces, work: W): Copied<W> => {
+const copiedTo = <W>(world: World, { inode, ...pieces }: Pieces & { readonly inode: string }, work: W): Copied<W> => {
   const { layer, full } = writtenWithin(world, inode, pieces)
   const copied = writeCached(world, inode, layer)
   return full ? { _tag: 'Failed', error: noSpace, world: copied } : { _tag: 'Copied', world: copied, work }
@@ -55,7 +55,7 @@ export const copyCommit = (world: World, work: CommitWork, limitBytes: number | 
   const { taken } = takeRanges(rangesFrom(source, work.atBytes), limitBytes)
   const last = taken[taken.length - 1]
   if (last === undefined) return { _tag: 'Done' }
-  return copiedTo(world, base.file, { from: source, ranges: taken }, { ...work, atBytes: last.endBytes })
+  return copiedTo(world, { inode: base.file, from: source, ranges: taken }, { ...work, atBytes: last.endBytes })
 }
 
 /**
@@ -129,7 +129,7 @@ export const copyMirror = (world: World, work: MirrorWork, limitBytes: number | 
   if (work.commits) {
     const seen = solid(productOf(world, downFrom(world, work.source)))
     const { file } = knownNode(world, work.target)
-    return copiedTo(world, file, { from: seen, ranges: taken }, { ...work, dirty: rest })
+    return copiedTo(world, { inode: file, from: seen, ranges: taken }, { ...work, dirty: rest })
   }
   return { _tag: 'Copied', world: copyRanges(world, work, taken), work: { ...work, dirty: rest } }
 }

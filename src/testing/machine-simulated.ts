@@ -21,8 +21,8 @@ import {
   runMachine,
 } from '../simulate/index.js'
 import type { MachineMoment, MachineTrace, MachineWorld, World } from '../simulate/index.js'
-import { withDevices, withOpeners } from './outside.js'
-import type { Devices, Outside } from './outside.js'
+import { withSurroundings } from './outside.js'
+import type { Surroundings } from './outside.js'
 import { assertCopies } from './machine-aside.js'
 import type { MachineContents } from './machine.js'
 import { guestReads } from './machine-contents.js'
@@ -45,17 +45,13 @@ import { writesOf, writtenOver } from './machine-write.js'
  * - `writes`: numbers that pick what the guest writes, in turn; nothing, where left out, and in a revert, which throws it away.
  * - `progressBytes`: jobs copy at most so much at a time.
  * - `order`: numbers that pick an order of the steps which lanes and barriers allow; the plan's own, where left out.
- * - `outside`: how somebody else has which files of a disk open, by disk and path. `devices`: how large the devices are that files
- *   are on; in none, where left out.
  *
  * @since 0.2.0
  */
-export interface MachineMeanwhile {
+export interface MachineMeanwhile extends Surroundings {
   readonly writes?: ReadonlyArray<number>
   readonly progressBytes?: number
   readonly order?: ReadonlyArray<number>
-  readonly outside?: Outside
-  readonly devices?: Devices
 }
 
 /** A plan that is being held against the simulator. `order` has the plan's steps as they are executed. */
@@ -85,8 +81,7 @@ export const trialOf = (plan: MachinePlan, contents: MachineContents, meanwhile:
   const steps = order.flatMap((index) => plan.steps[index] ?? [])
   const writes = plan.operation === 'revert' ? undefined : meanwhile.writes && writesOf(plan, meanwhile.writes)
   let written = 0
-  const placed = withDevices(withOpeners(world.right, meanwhile.outside ?? new Map()), meanwhile.devices ?? new Map())
-  const trace = runMachine(placed, steps, {
+  const trace = runMachine(withSurroundings(world.right, meanwhile), steps, {
     finally: plan.finally,
     busiest: 8,
     ...(meanwhile.progressBytes === undefined ? {} : { limitBytes: meanwhile.progressBytes }),
