@@ -12,7 +12,6 @@ import {
   extendVolume,
   machine,
   revertToCopies,
-  roomQuestions,
   snapshotAtLevel,
 } from 'backing-chain'
 import type {
@@ -23,33 +22,24 @@ import type {
   LevelRequest,
   Machine,
   MachineHost,
-  RoomFacts,
   StorageLevel,
 } from 'backing-chain'
-import { decodeCheck, decodeLogicalVolumes, decodeMeasure } from 'backing-chain/codec'
+import { decodeLogicalVolumes } from 'backing-chain/codec'
 import * as E from 'fp-ts/lib/Either.js'
-import { describe, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { qemuImgHost } from './harness/execute-qemu-img.js'
+import { factsOf } from './harness/room.js'
+import { onLoops } from './harness/on-loops.js'
 import { execute, type Host } from './harness/steps.js'
 import { right } from './harness/tree.js'
 import { binary, qemuVersions, type QemuVersion } from './lab/binaries.js'
 import { run, runOk } from './lab/exec.js'
 import { createImage, readCells } from './lab/images.js'
-import { parseJson } from './lab/json.js'
-import { loopProblem, withBtrfs, withLoop, type Loop } from './lab/loop.js'
+import { withBtrfs, withLoop, type Loop } from './lab/loop.js'
 import { executeMachine } from './machine/execute.js'
 import { freeHost, noAgent } from './machine/qmp-host.js'
 import { powerOn, shutOff, type Home } from './machine/qmp-machine.js'
 import { guestWrites } from './machine/qmp-writer.js'
-
-const problem = await loopProblem()
-if (problem !== undefined) console.warn(`storage: no loop device with btrfs here, so nothing is tried: ${problem}`)
-
-/** Such a machine has nothing to try it on, which is no fault of QEMU's; it is said in the name of the test, and aloud. */
-const onLoops = (name: string, tests: () => void): void => {
-  if (problem === undefined) describe(name, tests)
-  else it(`${name}: NOT TRIED, this machine has no loop device with btrfs`, () => expect(problem).not.toBe(''))
-}
 
 const cells = 16
 const sizeBytes = cells * 65_536
@@ -225,18 +215,8 @@ const based = async (loop: Loop, version: QemuVersion, inside: 'snapshot' | 'non
   const top = { ...common, name: 'top', location: { _tag: 'File', path: over }, backing } as const
   const of = right(chain('vda', [base, top], 'top'))
   const asked = { top: 'top', base: 'base' }
-  const replies: Array<unknown> = []
-  for (const call of right(roomQuestions(of, asked))) {
-    if (call._tag !== 'QemuImg') throw new Error('only qemu-img is asked')
-    const [, ...args] = call.argv
-    replies.push(parseJson(await runOk([tool, ...args])))
-  }
-  const facts: RoomFacts = {
-    top: right(decodeMeasure(replies[0])),
-    base: right(decodeMeasure(replies[1])),
-    checkedBase: right(decodeCheck(replies[2])),
-    above: replies.slice(3).map((reply) => right(decodeCheck(reply))),
-  }
+  const facts = await factsOf(of, asked, version)
+  if (facts === undefined) throw new Error('a qcow2 base has to be asked about')
   return { of, room: right(commitRoom(of, asked, facts)), measured: facts.top.requiredBytes }
 }
 

@@ -43,7 +43,10 @@ const newest: QemuVersion = '10.0'
 export const jsonName = (node: object): string => `json:${JSON.stringify(node).replaceAll(' ', '\\u0020')}`
 
 // An absolute path needs no care for leading dashes, colons and `json:`.
-const fileNode = (path: string): object => ({ driver: 'file', filename: resolve(path) })
+const fileNode = (path: string): object => ({
+  driver: path.startsWith('/dev/') ? 'host_device' : 'file',
+  filename: resolve(path),
+})
 
 const alone = (path: string, format: string, forceShare: boolean): string =>
   jsonName({

@@ -112,7 +112,8 @@ export const chainNodes = (
   images: ReadonlyArray<{ readonly node: string; readonly path: string; readonly format: string }>,
 ): ReadonlyArray<object> =>
   images.flatMap(({ node, path, format }, depth) => {
-    const storage = { driver: 'file', filename: path, 'node-name': storageName(node), 'auto-read-only': true }
+    const driver = path.startsWith('/dev/') ? 'host_device' : 'file'
+    const storage = { driver, filename: path, 'node-name': storageName(node), 'auto-read-only': true }
     const backing = images[depth - 1]?.node ?? null
     return [
       { ...storage, discard: 'unmap' },
