@@ -162,7 +162,7 @@ const stagesOf = (machine: Machine, asked: ExportAsked): ReadonlyArray<Stage> =>
  * | `saved` | libvirt, qcow2 | while memory is written, tables copied, a QEMU started and memory read, once or twice | owed, or nothing |
  * | `saved`, in the first pause | libvirt | so long, and until all data are copied | |
  *
- * Refuses, in this order: `NothingSelected`, `DiskNotFound`, `GuestStateWrong`, `NotThisWay`, `JobActive`, `ManagedSavePresent`,
+ * Refuses, in this order: `NothingSelected`, `DiskNotFound`, `DiskRefused` (`devices` of an image that is not there), `GuestStateWrong`, `NotThisWay`, `JobActive`, `ManagedSavePresent`,
  * `OwedTooMany`, `PathTaken`, and then what the stages refuse: {@link take} (`SnapshotNameWrong`, `CapabilityMissing`, ...), {@link saveState},
  * {@link restoreState}, {@link changeChain}, or `DiskRefused` for what a new image can have against it (`ImageOpen`).
  *
