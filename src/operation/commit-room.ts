@@ -174,6 +174,7 @@ const qcow2Room = (job: CommitJob, facts: RoomFacts): Pick<CommitRoom, 'leastByt
   const cluster = clusterOf(base)
   const end = facts.checkedBase.imageEndBytes
   const ofTop = tablesOf(facts.top, top, cluster)
+  // A short top may be enlarged first, as far as the base goes.
   const tables = Math.max(ofTop, tablesOf(facts.base, base, cluster))
   const added = addedAtMost(job, facts)
   // What the file has besides what a new one would need: snapshots inside, holes, clusters made before. A snapshot keeps what is written over.

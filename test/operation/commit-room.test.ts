@@ -105,6 +105,14 @@ describe('the room for a commit into a qcow2 base', () => {
     expect(roomOf(of, known)).toStrictEqual([24 + 5, 32 + 5])
   })
 
+  it('has the tables of a top that is enlarged as far as the base goes', () => {
+    const size = 163_840
+    const of = stack(['base', size], ['top', 8])
+    const large = { requiredBytes: 32 * cluster, fullyAllocatedBytes: (size + 28) * cluster, bitmapsBytes: 0 }
+    const known = facts({ top: measured(6, 8), base: large })
+    expect(roomOf(of, known)[1]).toBe(4 + 5 + 4 + 28)
+  })
+
   it('does not mind how large what lies between is', () => {
     const of = stack(['base', 8], ['mid', 512], ['top', 8])
     const known = facts({ top: measured(6, 8), base: measured(4, 8), above: [checked(2), checked(1)] })

@@ -5,16 +5,20 @@ import { describe, expect, it } from 'vitest'
 
 import {
   capabilitiesOfVersions,
+  chain,
   changeChain,
   commitsOf,
   deleteSnapshots,
   explainMachineRefusal,
   exportSnapshot,
+  machine as makeMachine,
   shellLine,
 } from '../../src/index.js'
 import type {
+  Chain,
   DeleteRequest,
   Format,
+  ImageDescription,
   ImageDevice,
   Machine,
   MachineHost,
@@ -135,6 +139,32 @@ describe('a deletion', () => {
     expect(none).toStrictEqual({ _tag: 'DiskNotFound', disk: 'vdc', alternatives: [] })
   })
 
+  it('tells images of one name on two disks apart', () => {
+    const image = (disk: string, name: string, more: Partial<ImageDescription> = {}): ImageDescription => ({
+      ...{ name, format: 'qcow2', sizeBytes: 65_536, otherReaders: [] },
+      location: { _tag: 'BlockDevice', path: `/dev/${disk}/${name}` },
+      ...more,
+    })
+    const disk = (target: string): Chain => {
+      const backing = { image: 'base', header: `/dev/${target}/base`, format: 'qcow2' } as const
+      const made = chain(target, [image(target, 'base'), image(target, 'top', { backing })], 'top')
+      if (E.isLeft(made)) throw new Error(JSON.stringify(made.left))
+      return made.right
+    }
+    const frozen = (target: string) => [target, { mode: 'external', frozen: 'base' }] as const
+    const twins = makeMachine({
+      ...{ name: 'vm', state: 'shut-off', disks: [disk('vda'), disk('vdb')] },
+      snapshots: [{ name: 's1', disks: [frozen('vda'), frozen('vdb')] }],
+    })
+    if (E.isLeft(twins)) throw new Error(JSON.stringify(twins.left))
+    const devices = [
+      { ...room('base', 100), disk: 'vda' },
+      { ...room('base', 99), disk: 'vdb' },
+    ]
+    const found = refused(deletion({ snapshots: ['s1'], direction: 'commit', devices }, offline, twins.right))
+    expect(found).toMatchObject({ disk: 'vdb', refusal: tooSmall('base') })
+  })
+
   it.each(['libvirt', 'by hand'] as const)('through libvirt, %s, is refused too', (how) => {
     for (const state of ['running', 'shut-off'] as const) {
       const managed = vm({ ...three, state, records: 'as libvirt writes them', images: {} }).machine
@@ -186,6 +216,18 @@ describe('a deletion', () => {
     expect(JSON.stringify(found)).not.toContain('ExtendDevice')
     expect(JSON.stringify(found)).toContain(format === 'raw' ? 'BaseNotGrowable' : why)
   })
+})
+
+it('nobody can extend what is behind a network', () => {
+  const running = vm({
+    disks: { vda: 'v:raw[aa] <- v.1[----]^' },
+    snapshots: [{ name: 's1', vda: 'v' }],
+    images: { v: { location: { _tag: 'Network', uri: 'nbd://host/v' } } },
+    ...{ records: 'none', state: 'running', nodes: 'monitor' },
+  }).machine
+  const found = refused(deletion({ snapshots: ['s1'], direction: 'commit' }, qmp, running))
+  expect(JSON.stringify(found)).toContain('BaseNotGrowable')
+  expect(JSON.stringify(found)).not.toContain('ExtendDevice')
 })
 
 describe('a commit on one disk', () => {
