@@ -108,20 +108,29 @@ const forgiven = (before: MachineWorld, machine: MachineWorld, { disk, siblings 
   )
 }
 
-const failedIn = (machine: MachineWorld, { disk }: Merge): MachineOutcome =>
-  E.left({
+const failedIn = (machine: MachineWorld, { disk }: Merge, error: string | undefined): MachineOutcome => {
+  const desc = `block commit failed while deleting disk '${disk}' snapshot`
+  return E.left({
     _tag: 'Failed',
     by: 'libvirt',
-    desc: `operation failed: block commit failed while deleting disk '${disk}' snapshot`,
+    desc: error === undefined ? `operation failed: ${desc}` : `internal error: ${desc}: '${error}'`,
     world: machine,
   })
+}
+
+/** What the job of a disk has failed of. */
+const errorOf = ({ worlds }: MachineWorld, { disk }: Merge): string | undefined => {
+  const world = worlds.get(disk)
+  return world === undefined ? undefined : jobOf(world, world.domain?.job?.id ?? '')?.error
+}
 
 const endAll = (machine: MachineWorld, merges: ReadonlyArray<Merge>, meanwhile: Meanwhile): MachineOutcome => {
   let done: MachineOutcome = E.right(machine)
   for (const merge of merges) {
     if (E.isLeft(done)) return done
+    const error = errorOf(done.right, merge)
     done = inWorld(done.right, merge.disk, (world) => end(world, merge))
-    if (E.isRight(done) && hasFailed(done.right, merge)) return failedIn(done.right, merge)
+    if (E.isRight(done) && hasFailed(done.right, merge)) return failedIn(done.right, merge, error)
     if (E.isRight(done)) done = E.right(meanwhile.happens(done.right))
   }
   return done

@@ -127,7 +127,7 @@ interface Asked {
 const roomsOf = async (of: Machine, version: QemuVersion): Promise<ReadonlyArray<Asked>> => {
   const rooms: Array<Asked> = []
   for (const { disk, chain: before, top, base } of commitsOf(done(planning(version)(of)))) {
-    const facts = await factsOf(before, { top, base }, version)
+    const facts = await factsOf(before, { top, base }, { version })
     rooms.push({ disk, image: base, room: right(commitRoom(before, { top, base }, facts)) })
   }
   return rooms

@@ -71,7 +71,7 @@ const made = async (
   )
   const of = right(chain('vda', images, images.at(-1)?.name ?? ''))
   const asked = { top: 'top', base: 'base' }
-  return { of, room: right(commitRoom(of, asked, await factsOf(of, asked, version))) }
+  return { of, room: right(commitRoom(of, asked, await factsOf(of, asked, { version }))) }
 }
 
 type Chosen = (room: CommitRoom) => number

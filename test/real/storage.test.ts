@@ -215,7 +215,7 @@ const based = async (loop: Loop, version: QemuVersion, inside: 'snapshot' | 'non
   const top = { ...common, name: 'top', location: { _tag: 'File', path: over }, backing } as const
   const of = right(chain('vda', [base, top], 'top'))
   const asked = { top: 'top', base: 'base' }
-  const facts = await factsOf(of, asked, version)
+  const facts = await factsOf(of, asked, { version })
   if (facts === undefined) throw new Error('a qcow2 base has to be asked about')
   return { of, room: right(commitRoom(of, asked, facts)), measured: facts.top.requiredBytes }
 }
