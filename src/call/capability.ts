@@ -30,7 +30,10 @@ const facts = {
   'qemu-blockdev-reopen': { program: 'QEMU', since: '6.1', command: 'blockdev-reopen' },
   'qemu-img-commit-to-base': { program: 'QEMU', since: '2.2' },
   'qemu-img-convert-backing': { program: 'QEMU', since: '5.1' },
+  // QEMU's log: "qemu-img: add -l for snapshot in convert" is of 2013-12-04, a week after 1.7; commit 46e8d272 removes `-s`,
+  // which it replaced, as deprecated since 2.0.
   'qemu-img-convert-snapshot': { program: 'QEMU', since: '2.0' },
+  // QEMU's log: "qemu-img: Update documentation for -U" is of 2017-05-11 (commits 335e9937, 244a566), after 2.9 and before 2.10.
   'qemu-img-force-share': { program: 'QEMU', since: '2.10' },
   'libvirt-block-commit': { program: 'libvirt', since: '1.0.0' },
   'libvirt-active-commit': { program: 'libvirt', since: '1.2.6' },

@@ -4,8 +4,9 @@ import { pipe } from 'fp-ts/lib/function.js'
 import type { Chain } from '../model/chain.js'
 import type { MachineHost } from '../plan/machine-host.js'
 import type { MachinePlan } from '../plan/machine-plan.js'
-import { extractParts } from './extract-part.js'
+import { extractFeatures, extractParts } from './extract-part.js'
 import type { Extraction } from './extract-part.js'
+import { featureGuard } from './machine-guard.js'
 import { hypervisorAtRest } from './machine-hypervisor.js'
 import type { ExportRequest } from './machine-request.js'
 import { machineOpenGuard } from './open-guard.js'
@@ -33,11 +34,14 @@ export const copied =
       const chain = before.disks.get(disk)
       return chain === undefined ? [] : [{ chain, ...of(chain), to, hypervisor }]
     })
+    const requires = extractFeatures(extractions)
+    const missing = featureGuard(host, requires)
     return pipe(
-      extractParts(before, extractions),
+      missing === undefined ? extractParts(before, extractions) : E.left(missing),
       E.map((made): MachinePlan => ({
         ...emptyPlan(before, { operation: 'export', via: host.via, consistency: undefined }),
         ...made,
+        requires,
       })),
       E.flatMap((plan) => {
         const refused = machineOpenGuard(plan, host)

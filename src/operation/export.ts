@@ -164,9 +164,9 @@ const stagesOf = (machine: Machine, asked: ExportAsked): ReadonlyArray<Stage> =>
  *
  * Refuses, in this order: `NothingSelected`, `DiskNotFound`, `DiskRefused` (`devices` of an image that is not there), `GuestStateWrong`, `NotThisWay`, `JobActive`, `ManagedSavePresent`,
  * `OwedTooMany`, `PathTaken`, and then what the stages refuse: {@link take} (`SnapshotNameWrong`, `CapabilityMissing`, ...), {@link saveState},
- * {@link restoreState}, {@link changeChain}, or `DiskRefused` for what a new image can have against it (`ImageOpen`).
+ * {@link restoreState}, {@link changeChain}, `CapabilityMissing`, or `DiskRefused` for what a new image can have against it (`ImageOpen`).
  *
- * Source: `qemu-img convert -l`, `-U`; QMP `transaction`, `blockdev-backup`, `blockdev-snapshot-delete-internal-sync`; libvirt
+ * Source: `qemu-img convert -l` (2.0), `-U` (2.10); QMP `transaction`, `blockdev-backup`, `blockdev-snapshot-delete-internal-sync`; libvirt
  * `virDomainManagedSave`, `virDomainSnapshotCreateXML`, `virDomainBlockCommit`, `virDomainBackupBegin`, as QEMU 10.0 and 7.2 and libvirt 11.3 answer.
  *
  * @example

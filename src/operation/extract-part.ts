@@ -2,6 +2,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import type { ReadonlyNonEmptyArray } from 'fp-ts/lib/ReadonlyNonEmptyArray.js'
 
+import type { Feature } from '../call/capability.js'
 import { withImages } from '../model/chain.js'
 import type { Chain } from '../model/chain.js'
 import { path } from '../model/chain-query.js'
@@ -61,6 +62,15 @@ const quoted = (name: string): string => JSON.stringify(name)
 /** True where QEMU writes to the image meanwhile: its locks keep out whoever asks for one. */
 export const isBeside = ({ chain, image, hypervisor }: Extraction): boolean =>
   hypervisor.guest !== 'shut-off' && image === chain.active
+
+/** What the host has to be able to do for extractions. */
+export const extractFeatures = (extractions: ReadonlyArray<Extraction>): ReadonlyArray<Feature> => {
+  const inside = extractions.filter((one) => one.inside !== undefined)
+  return [
+    ...(inside.length > 0 ? (['qemu-img-convert-snapshot'] as const) : []),
+    ...(inside.some(isBeside) ? (['qemu-img-force-share'] as const) : []),
+  ]
+}
 
 const placeOf = ({ chain, hypervisor, to, holder }: ExtractJob): Place => ({
   chain,

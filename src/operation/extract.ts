@@ -2,7 +2,6 @@ import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import { isNonEmpty } from 'fp-ts/lib/ReadonlyArray.js'
 
-import type { Feature } from '../call/capability.js'
 import type { Machine } from '../model/machine.js'
 import { imageOfDisk } from '../model/snapshot.js'
 import type { Snapshot } from '../model/snapshot.js'
@@ -11,7 +10,7 @@ import type { MachinePlan } from '../plan/machine-plan.js'
 import { refuseMachine } from '../plan/machine-refusal.js'
 import type { MachineRefusal } from '../plan/machine-refusal.js'
 import { isHalfDeleted } from './deletion-mark.js'
-import { extractParts, isBeside } from './extract-part.js'
+import { extractFeatures, extractParts } from './extract-part.js'
 import type { Extraction } from './extract-part.js'
 import { guarded } from './guard.js'
 import { daemonGuard, featureGuard, knownGuard, machineJobGuard, viaGuard } from './machine-guard.js'
@@ -72,19 +71,10 @@ const extractionsOf = ({ machine, snapshot, request, host }: Asked): ReadonlyArr
     return [{ chain, image, inside, to, hypervisor: hypervisorAtRest(machine, host) }]
   })
 
-/** What the host has to be able to do. */
-const featuresOf = (extractions: ReadonlyArray<Extraction>): ReadonlyArray<Feature> => {
-  const inside = extractions.filter((one) => one.inside !== undefined)
-  return [
-    ...(inside.length > 0 ? (['qemu-img-convert-snapshot'] as const) : []),
-    ...(inside.some(isBeside) ? (['qemu-img-force-share'] as const) : []),
-  ]
-}
-
 const guards: ReadonlyArray<AskedGuard> = [
   selectionGuard,
   wayGuard,
-  (asked) => featureGuard(asked.host, featuresOf(extractionsOf(asked))),
+  (asked) => featureGuard(asked.host, extractFeatures(extractionsOf(asked))),
   ({ host, request }) => machineJobGuard(host, request.to.keys()),
   goneGuard,
   pathGuard,
@@ -100,7 +90,7 @@ const planned = (asked: Asked): E.Either<MachineRefusal, MachinePlan> => {
     E.map((made) => ({
       ...emptyPlan(machine, { operation: 'extract', via: host.via, consistency: undefined }),
       ...made,
-      requires: featuresOf(extractions),
+      requires: extractFeatures(extractions),
       assumes: [...made.assumes, ...sizes],
     })),
   )

@@ -2,6 +2,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import { describe, expect, it } from 'vitest'
 
 import {
+  capabilitiesOfVersions,
   checkMachinePlan,
   deleteSnapshots,
   explainMachineRefusal,
@@ -267,6 +268,43 @@ describe('by backup jobs, which is what happens where nobody chooses', () => {
     const plan = exported(managed, both, throughLibvirt)
     expect(calls(plan).join(' ')).toContain('virsh backup-begin vm')
     expect([plan.how, grows(plan)]).toEqual(['libvirt', [['RequestsDrained']]])
+  })
+})
+
+describe('what qemu-img has to be able to do', () => {
+  const old = (host: MachineHost, qemu: string): MachineHost => ({
+    ...host,
+    capabilities: capabilitiesOfVersions({ qemu, libvirt: '11.3.0' }),
+  })
+  const inside = ['qemu-img-convert-snapshot', 'qemu-img-force-share'] as const
+
+  it.each([
+    ['inside', exported(alone, { ...vda, way: 'inside' }, throughQmp), inside],
+    [
+      'saved, a second pause',
+      exported(managed, { ...vda, way: 'saved', removal: 'second pause' }, throughLibvirt),
+      inside,
+    ],
+    ['saved, the next stop', exported(managed, { ...vda, way: 'saved' }, throughLibvirt), inside],
+    ['saved, the first pause', exported(managed, { ...vda, way: 'saved', removal: 'first pause' }, throughLibvirt), []],
+    ['overlay', exported(managed, { ...vda, way: 'overlay' }, throughLibvirt), []],
+    ['shut off', exported(off, vda, throughQemuImg), []],
+  ] as const)('is required of it where it is used: %s', (_, plan, features) => {
+    expect(plan.requires.filter((one) => one.startsWith('qemu-img'))).toEqual(features)
+  })
+
+  it('or the export is refused before anything is done', () => {
+    const missing = (request: ExportRequest, of: Machine, host: MachineHost) => refusedExport(of, request, host)
+    const lacks = (feature: string) => ({ _tag: 'CapabilityMissing', missing: [{ feature, found: '2.9' }] })
+    const inImage = { ...vda, way: 'inside' } as const
+    expect(missing(inImage, alone, old(throughQmp, '2.9'))).toMatchObject(lacks('qemu-img-force-share'))
+    for (const removal of ['next stop', 'second pause'] as const) {
+      const request = { ...vda, way: 'saved', removal } as const
+      expect(missing(request, managed, old(throughLibvirt, '2.9'))).toMatchObject(lacks('qemu-img-force-share'))
+    }
+    const first = { ...vda, way: 'saved', removal: 'first pause' } as const
+    expect(calls(exported(managed, first, old(throughLibvirt, '1.7')))).toHaveLength(3)
+    expect(calls(exported(off, vda, old(throughQemuImg, '1.7')))).toHaveLength(1)
   })
 })
 
