@@ -8,7 +8,7 @@ import type { MachinePlan } from '../plan/machine-plan.js'
 import { refuseMachine } from '../plan/machine-refusal.js'
 import type { MachineRefusal } from '../plan/machine-refusal.js'
 import { pausing } from './export-saved.js'
-import { viaGuard } from './machine-guard.js'
+import { daemonGuard, viaGuard } from './machine-guard.js'
 import type { SettleEvent } from './machine-request.js'
 import { owedRemoval } from './owed-removal.js'
 import { emptyPlan, inSequence } from './sequence.js'
@@ -33,7 +33,7 @@ const eventGuard = (machine: Machine, event: SettleEvent, { via }: MachineHost):
  * changes. Where nothing is owed, the plan has no steps.
  *
  * Refuses, in this order: `OwedStillOpen` (the guest has rebooted, which its QEMU does not notice; another host has the
- * images), `GuestStateWrong`, `NotThisWay`, what {@link saveState} and {@link restoreState} refuse, `CapabilityMissing`, `JobActive`,
+ * images), `GuestStateWrong`, `NotThisWay` (a storage daemon: qemu-img does it, and a daemon that is left over would keep it out), what {@link saveState} and {@link restoreState} refuse, `CapabilityMissing`, `JobActive`,
  * `DiskRefused` (several snapshots of the name; an image that is not the active one, while QEMU runs; `ImageOpen`).
  *
  * Source: `qemu-img snapshot -d`; QMP `blockdev-snapshot-delete-internal-sync` (1.7); libvirt `virDomainManagedSave`.
@@ -68,7 +68,7 @@ export const settle = (
   const whole = { operation: 'settle', via: host.via, consistency: undefined } as const
   const begin = emptyPlan(machine, whole)
   if (all.length === 0) return E.right(begin)
-  const wrong = viaGuard(machine, host)
+  const wrong = daemonGuard(host, 'the deletion of what is inside an image') ?? viaGuard(machine, host)
   if (wrong !== undefined) return E.left(wrong)
   const removal = owedRemoval(all, host, whole)
   const paused = host.via === 'libvirt' && machine.state !== 'shut-off'

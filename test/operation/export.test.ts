@@ -549,6 +549,23 @@ describe('what is owed', () => {
     ])
   })
 
+  it('is nothing for a storage daemon, whose locks would keep qemu-img out', () => {
+    const host = { ...throughQemuImg, via: 'storage-daemon', socket: '/run/vm.qmp' } as const
+    expect(refusedSettle(stopped(owingAlone), 'stopped', host)).toMatchObject({
+      _tag: 'NotThisWay',
+      via: 'storage-daemon',
+      alternatives: [{ _tag: 'Via', via: 'qemu-img' }],
+    })
+    expect(refusedSettle(stopped(owingAlone), 'now', host)).toMatchObject({ _tag: 'NotThisWay' })
+    expect(linesOf(settled(off, 'stopped', host))).toEqual([])
+    const left = { image: 'v.1', by: { _tag: 'Tool', name: 'qemu-storage-daemon' }, access: 'write' } as const
+    const opened = { ...throughQemuImg, opened: new Map([['vda', [left]]]) }
+    expect(refusedSettle(stopped(owingAlone), 'stopped', opened)).toMatchObject({
+      _tag: 'DiskRefused',
+      refusal: { _tag: 'ImageOpen', alternatives: [{ _tag: 'CloseFirst', by: left.by }] },
+    })
+  })
+
   it('somebody who reads the image keeps qemu-img from it', () => {
     const reader = { image: 'v.1', by: { _tag: 'Tool', name: 'a backup' }, access: 'read' } as const
     const host = { ...throughLibvirt, opened: new Map([['vda', [reader]]]) }

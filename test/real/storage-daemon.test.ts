@@ -160,6 +160,29 @@ describe.each(qemuVersions)('what a storage daemon is, QEMU %s', (version) => {
       }
     }))
 
+  it('keeps qemu-img from what is inside an image too, and would take it out itself', () =>
+    on(storageDaemonStage(tree, { version }), async (stage) => {
+      const { steps } = right(pull(stage.chain, { into: 'top' }, stage.hypervisor))
+      const [start] = steps
+      if (start?.call._tag !== 'StorageDaemon' || start.until?._tag !== 'Daemon') throw new Error('no daemon')
+      const path = stage.tree.images.map(pathOf).at(-1) ?? ''
+      const snapshot = (verb: string) =>
+        qemuImgCall({ _tag: 'QemuImg', argv: ['qemu-img', 'snapshot', verb, 'export', path] }, version)
+      await snapshot('-c')
+      const daemon = await startDaemon(start.call.argv, start.until.socket, version)
+      try {
+        await expect(snapshot('-d')).rejects.toThrow('Is another process using the image')
+        const [device] = steps.flatMap(({ call }) =>
+          call._tag === 'Qmp' && call.command.execute === 'block-stream' ? [call.command.arguments.device] : [],
+        )
+        const gone = await daemon.qmp.ask('blockdev-snapshot-delete-internal-sync', { device, name: 'export' })
+        expect(text(fields(gone)['name'])).toBe('export')
+      } finally {
+        await daemon.kill()
+      }
+      await expect(snapshot('-d')).rejects.toThrow('snapshot not found')
+    }))
+
   it('loses what was pulled where nothing flushes it before the header changes', () =>
     on(storageDaemonStage(tree, { version }), async (stage) => {
       const { steps } = right(pull(stage.chain, { into: 'top' }, stage.hypervisor))

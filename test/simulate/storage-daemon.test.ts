@@ -84,6 +84,19 @@ describe('a storage daemon', () => {
     expect(refusal(right(start(off)), starting)).toContain('Failed to get "write" lock')
   })
 
+  it('keeps qemu-img from what is inside an image, and takes it out itself', () => {
+    const snapshot = (verb: string): SimStep => ({
+      call: { _tag: 'QemuImg', argv: ['qemu-img', 'snapshot', verb, 'export', '/images/top'] },
+    })
+    const world = endOf(run(off, [snapshot('-c'), starting]))
+    expect(refusal(world, snapshot('-d'))).toContain('Is another process using the image')
+    const args = { device: 'top', name: 'export' } as const
+    const removal = ask({ execute: 'blockdev-snapshot-delete-internal-sync', arguments: args })
+    const removed = endOf(run(world, [removal, ask({ execute: 'quit' })]))
+    expect(refusal(removed, snapshot('-d'))).toContain('snapshot not found')
+    expect(refusal(endOf(run(world, [ask({ execute: 'quit' })])), snapshot('-d'))).toBe('done')
+  })
+
   it('answers on its own socket alone', () => {
     const elsewhere: SimStep = { call: { _tag: 'Qmp', command: { execute: 'quit' }, socket: '/run/other' } }
     expect(refusal(after(), elsewhere)).toBe('nobody listens on /run/other')
