@@ -9,6 +9,7 @@ import type { Job } from './job.js'
 import { declaredWithoutDropped, withCopy, withoutDropped } from './libvirt-definition.js'
 import { withDomain } from './libvirt-chain.js'
 import { jobOf } from './qmp-check.js'
+import { blockJobCancel } from './qmp-job.js'
 import { withProcess } from './world.js'
 import type { Boot, LibvirtJob, World } from './world.js'
 
@@ -62,10 +63,16 @@ export const noticed = (world: World): World => {
   return job.status === 'ready' && world.domain?.event !== 'ready' ? withDomain(world, { event: 'ready' }) : world
 }
 
+/** A job that has been told to end does so with its next step, and until then is one that runs. */
+const moves = (world: World, { id, ending }: LibvirtJob, limitBytes: number | undefined): Outcome =>
+  ending === 'canceled' && jobOf(world, id)?.status === 'running'
+    ? blockJobCancel(world, id, false)
+    : advance(world, id, limitBytes)
+
 /** Moves the block job of the domain by one step, and lets libvirt see it. */
 export const advanceLibvirt = (world: World, limitBytes: number | undefined): Outcome => {
   if (world.domain?.job === undefined) return E.right(world)
-  const moved = advance(world, world.domain.job.id, limitBytes)
+  const moved = moves(world, world.domain.job, limitBytes)
   return E.isLeft(moved) ? moved : E.right(noticed(moved.right))
 }
 

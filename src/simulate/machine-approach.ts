@@ -58,5 +58,5 @@ export const approachMachine = (
     return E.left({ _tag: 'WaitNeverReached', wait, desc: 'there is no such disk', world: machine })
   const next: E.Either<Fault, Approach> = approach(world, wait, { call, limitBytes })
   if (E.isLeft(next)) return E.left(faultOfDisk(machine, disk, next.left))
-  return E.right({ reached: next.right.reached, machine: withWorld(machine, disk, next.right.world) })
+  return E.right({ reached: next.right.reached, machine: backupNoticed(withWorld(machine, disk, next.right.world)) })
 }

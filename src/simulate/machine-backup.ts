@@ -4,8 +4,9 @@ import type { BackupBeginCall, LibvirtCall } from '../call/libvirt.js'
 import type { XmlElement } from '../model/xml.js'
 import { libvirtRefuses, unmodelled } from './fault.js'
 import type { Fault } from './fault.js'
-import { beginBackup, cancelBackup, targetRefusal, withoutTarget } from './libvirt-backup.js'
+import { beginBackup, endingBackup, targetRefusal, withoutTarget } from './libvirt-backup.js'
 import type { BackupTarget } from './libvirt-backup.js'
+import { finishLibvirt } from './libvirt-event.js'
 import { childOf, childrenOf, formatIn } from './libvirt-xml.js'
 import { countedTogether, inWorld } from './machine-process.js'
 import type { MachineOutcome } from './machine-process.js'
@@ -81,33 +82,39 @@ const isOver = ({ domain }: World): boolean => domain?.job?.kind !== 'backup'
 
 const failed = ({ domain }: World): boolean => domain?.event !== 'completed'
 
-/** Ends a backup that comes to nothing: the jobs that are left are cancelled, and what was made for it is removed, whole or not. */
-const undone = (machine: MachineWorld, backup: Targets): MachineWorld => {
-  let at = machine
-  for (const [disk, target] of backup) {
-    const done = inWorld(at, disk, (world) => cancelBackup(world, machine.domain?.name ?? ''))
-    const left = E.isRight(done) ? done.right : at
-    const world = left.worlds.get(disk)
-    at = world === undefined ? left : withWorld(left, disk, withoutTarget(world, target))
-  }
-  return { ...at, backup: undefined }
-}
+/** The machine with every world that has a disk of a backup changed. */
+const inTargets = (
+  machine: MachineWorld,
+  backup: Targets,
+  change: (world: World, target: BackupTarget) => World,
+): MachineWorld =>
+  Array.from(backup).reduce((at, [disk, target]) => {
+    const world = at.worlds.get(disk)
+    return world === undefined ? at : withWorld(at, disk, change(world, target))
+  }, machine)
 
-/** Lets libvirt see how its backup stands: where a job has ended otherwise than it should, the whole comes to nothing. */
+/**
+ * Lets libvirt see how its backup stands: where a job has ended otherwise than it should, the others are told to end too, and once all
+ * have, what was made for it is removed, whole or not.
+ */
 export const backupNoticed = (machine: MachineWorld): MachineWorld => {
   const { backup } = machine
   if (backup === undefined) return machine
   const worlds = Array.from(backup.keys()).flatMap((disk) => machine.worlds.get(disk) ?? [])
-  if (worlds.some((world) => isOver(world) && failed(world))) return undone(machine, backup)
-  return worlds.every(isOver) ? { ...machine, backup: undefined } : machine
+  const spoilt = worlds.some((world) => isOver(world) && failed(world))
+  if (!worlds.every(isOver)) return spoilt ? inTargets(machine, backup, endingBackup) : machine
+  return { ...(spoilt ? inTargets(machine, backup, withoutTarget) : machine), backup: undefined }
 }
 
-/** `virDomainAbortJob`: the backup comes to nothing. */
+/**
+ * `virDomainAbortJob`: the backup comes to nothing, but not yet. libvirt 11.3 has QEMU told to cancel the jobs, and returns; some
+ * tenths of a second later they have ended.
+ */
 export const abortJob = (machine: MachineWorld): MachineOutcome => {
   if (guestOf(machine) === 'shut-off') return libvirtRefuses('Requested operation is not valid: domain is not running')
   return machine.backup === undefined
     ? libvirtRefuses('Requested operation is not valid: no job is active on the domain')
-    : E.right(undone(machine, machine.backup))
+    : E.right(inTargets(machine, machine.backup, endingBackup))
 }
 
 /** What waits for the end of a backup, and gives up after 30 seconds. */
@@ -118,6 +125,20 @@ const waiting: ReadonlySet<LibvirtCall['call']> = new Set([
   'virDomainSnapshotDelete',
   'virDomainBackupBegin',
 ])
+
+const isEnding = ({ worlds, backup }: MachineWorld): boolean =>
+  Array.from(backup?.keys() ?? []).every((disk) => {
+    const job = worlds.get(disk)?.domain?.job
+    return job?.kind !== 'backup' || job.ending === 'canceled'
+  })
+
+/** A backup that has been told to end has ended when a call is carried out that waits for it. */
+export const backupAwaited = (machine: MachineWorld, { call }: LibvirtCall): MachineOutcome => {
+  if (machine.backup === undefined || !waiting.has(call) || !isEnding(machine)) return E.right(machine)
+  let at: MachineOutcome = E.right(machine)
+  for (const disk of machine.backup.keys()) if (E.isRight(at)) at = inWorld(at.right, disk, finishLibvirt)
+  return E.map(backupNoticed)(at)
+}
 
 /** What libvirt says to a call while a backup is under way, whichever disks it is of; nothing where that is no matter. */
 export const backupLock = ({ backup }: MachineWorld, { call }: LibvirtCall): MachineOutcome | undefined => {

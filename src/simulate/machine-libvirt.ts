@@ -6,7 +6,7 @@ import { nodeOf } from './graph.js'
 import { childOf } from './libvirt-xml.js'
 import { isBlockJobCall, performLibvirt, resume, suspend, updateDevice } from './libvirt.js'
 import type { BlockJobCall } from './libvirt.js'
-import { abortJob, backupBegin, backupLock, backupNoticed } from './machine-backup.js'
+import { abortJob, backupAwaited, backupBegin, backupLock, backupNoticed } from './machine-backup.js'
 import { freezeOrThaw } from './machine-agent.js'
 import { snapshotDelete } from './machine-delete.js'
 import type { Meanwhile } from './machine-delete.js'
@@ -114,6 +114,12 @@ const onSaved = (machine: MachineWorld, call: SavedStateCall): MachineOutcome =>
   }
 }
 
+const carriedOut = (machine: MachineWorld, call: LibvirtCall, meanwhile: Meanwhile): MachineOutcome => {
+  if (isBlockJobCall(call)) return E.map(backupNoticed)(onDisk(machine, call))
+  if (isSnapshotCall(call)) return onSnapshot(machine, call, meanwhile)
+  return isSavedCall(call) ? onSaved(machine, call) : onDomain(machine, call)
+}
+
 /** Carries out one libvirt function on a machine; `meanwhile` is what happens while one that takes its time is under way. */
 export const performMachineLibvirt = (
   machine: MachineWorld,
@@ -123,9 +129,6 @@ export const performMachineLibvirt = (
   const { domain } = call.arguments
   if (machine.domain?.name !== domain)
     return libvirtRefuses(`Domain not found: no domain with matching name '${domain}'`)
-  const lock = backupLock(machine, call)
-  if (lock !== undefined) return lock
-  if (isBlockJobCall(call)) return E.map(backupNoticed)(onDisk(machine, call))
-  if (isSnapshotCall(call)) return onSnapshot(machine, call, meanwhile)
-  return isSavedCall(call) ? onSaved(machine, call) : onDomain(machine, call)
+  const free = backupAwaited(machine, call)
+  return E.isLeft(free) ? free : (backupLock(free.right, call) ?? carriedOut(free.right, call, meanwhile))
 }

@@ -97,6 +97,8 @@ export interface LibvirtJob {
   /** The path of the image that remains below what was dropped; nothing after a pull of everything. */
   readonly base: string | undefined
   readonly copy: LibvirtCopy | undefined
+  /** libvirt has told QEMU to cancel it, and has not waited until that was done. */
+  readonly ending?: 'canceled'
 }
 
 /** The destination of a copy or backup: its node, and whether its backing chain is opened at the pivot only, and what the definition gets. */

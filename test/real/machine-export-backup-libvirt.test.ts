@@ -280,6 +280,21 @@ describe('where it comes to nothing', () => {
     })
   })
 
+  it('virDomainAbortJob returns before: whatever waits for the end can be begun at once, and finds the image gone', async () => {
+    await onLarge('window', async (large) => {
+      const { libvirt } = lab
+      const { domain } = large
+      await begun(large)
+      await libvirt.ask('domjobabort', domain)
+      const again = await libvirt.virsh('domjobabort', domain)
+      expect(['', 'error: Requested operation is not valid: no job is active on the domain']).toContain(
+        again.stderr.trim(),
+      )
+      await libvirt.ask('snapshot-create-as', domain, 's', '--disk-only')
+      expect(await filesIn(large)).toEqual(['vda.qcow2', 'vda.s'])
+    })
+  })
+
   it('leaves what was made before', async () => {
     await onLarge('before', async (large) => {
       await begun(large, 'before')

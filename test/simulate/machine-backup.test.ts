@@ -215,13 +215,24 @@ describe('where it comes to nothing', () => {
     return wrote(does(start, begin(both, reuse)), '2')
   }
   const own = 'aa.qcow2 ab.qcow2'
+  const oneAbort = libvirt({
+    call: 'virDomainBlockJobAbort',
+    arguments: { domain: 'vm', disk: 'vda' },
+    flags: [],
+  })
+  const canceled = (disk: string): Wait => ({ _tag: 'LibvirtJob', disk, status: 'canceled' })
+  const over = (on: MachineWorld): MachineWorld => {
+    const trace = run(
+      on,
+      { call: plain('virDomainSuspend'), until: canceled('vda') },
+      { call: plain('virDomainResume'), until: canceled('vdb') },
+    )
+    expect(trace.fault).toBe(undefined)
+    return endOfMachine(trace)
+  }
   const ends: ReadonlyArray<readonly [string, (on: MachineWorld) => MachineWorld]> = [
-    ['virDomainAbortJob', (on) => does(on, abort)],
-    [
-      'the end of the job of one disk',
-      (on) =>
-        does(on, libvirt({ call: 'virDomainBlockJobAbort', arguments: { domain: 'vm', disk: 'vda' }, flags: [] })),
-    ],
+    ['virDomainAbortJob', (on) => over(does(on, abort))],
+    ['the end of the job of one disk', (on) => over(does(on, oneAbort))],
     ['the end of the domain', (on) => does(on, destroy)],
     ['kill -9', killMachine],
   ]
@@ -251,5 +262,43 @@ describe('where it comes to nothing', () => {
     const trace = run({ ...begunBoth, worlds }, { call: plain('virDomainSuspend'), until: done(['vda', 'vdb']) })
     expect(trace.fault?.fault._tag).toBe('WaitFailed')
     expect(files(endOfMachine(trace))).toBe(own)
+  })
+
+  describe.each([
+    ['virDomainAbortJob', abort],
+    ['the end of the job of one disk', oneAbort],
+  ] as const)('between %s and the end of the jobs', (_, end) => {
+    const between = (): MachineWorld => does(begun(), end)
+
+    it('the images are there, and the guest writes', () => {
+      const { moments } = runMachine(
+        between(),
+        [{ call: plain('virDomainSuspend') }, { call: plain('virDomainResume') }],
+        {
+          writes: () => [{ disk: 'vdb', run: clusterAt(1, 'x') }],
+        },
+      )
+      const at = moments.map(({ machine }) => machine)
+      expect(at.map(files)).toEqual(at.map(() => `${own} vda.backup vdb.backup`))
+      expect(guest(at.at(-1) ?? vm())).toBe('12000000 1x000000')
+    })
+
+    it('nobody else may open them', () => {
+      expect(refusalOf(between(), img('rebase', '-u', '-b', '', images('vdb.backup')))).toContain('lock')
+    })
+
+    it('it can be ended again, or the guest', () => {
+      expect(files(over(does(between(), abort)))).toBe(own)
+      expect(files(does(between(), destroy))).toBe(own)
+      expect(files(killMachine(between()))).toBe(own)
+    })
+
+    it('what waits for it waits until then, and no longer', () => {
+      const taken = does(between(), take('s'))
+      expect([files(taken), taken.backup]).toEqual(['aa.qcow2 aa.s ab.qcow2 ab.s', undefined])
+      const again = run(between(), whole)
+      expect([again.fault, seen(endOfMachine(again), 'vdb.backup')]).toEqual([undefined, '12000000'])
+      expect(refusalOf(between(), revert('s'))).toBe('Requested operation is not valid: domain has active block job')
+    })
   })
 })
