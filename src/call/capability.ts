@@ -35,6 +35,8 @@ const facts = {
   'qemu-img-convert-snapshot': { program: 'QEMU', since: '2.0' },
   // QEMU's log: "qemu-img: Update documentation for -U" is of 2017-05-11 (commits 335e9937, 244a566), after 2.9 and before 2.10.
   'qemu-img-force-share': { program: 'QEMU', since: '2.10' },
+  // Tests of QEMU's distributors have `convert -r` for a host with 5.2 (avocado-vt pull request 2869, December 2020).
+  'qemu-img-convert-rate': { program: 'QEMU', since: '5.2' },
   'libvirt-block-commit': { program: 'libvirt', since: '1.0.0' },
   'libvirt-active-commit': { program: 'libvirt', since: '1.2.6' },
   'libvirt-block-pull': { program: 'libvirt', since: '0.9.4' },

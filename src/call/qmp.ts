@@ -88,13 +88,19 @@ export type BlockdevMirror = Named<
 
 /**
  * `blockdev-backup` (QEMU 2.3; told when to be dismissed 2.12): `target` shows what `device` showed when the job began. Before the guest
- * writes anything that has not been copied, it is copied; where the target is full, the guest's write fails.
+ * writes anything that has not been copied, it is copied; where the target is full, the guest's write fails. `compress` (2.8) is for
+ * targets of qcow2 that have no clusters yet. `speed` does not hold up what is copied before a write of the guest.
  *
  * @since 0.2.0
  */
 export type BlockdevBackup = Named<
   'blockdev-backup',
-  JobArguments & { readonly device: string; readonly target: string; readonly sync: 'full' }
+  JobArguments & {
+    readonly device: string
+    readonly target: string
+    readonly sync: 'full'
+    readonly compress?: boolean
+  }
 >
 
 /**

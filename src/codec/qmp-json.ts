@@ -22,7 +22,10 @@ const snapshotArguments = exact({ node: text, overlay: text }, {})
 
 const internalArguments = exact({ device: text, name: text }, {})
 
-const backupArguments = exact({ 'job-id': text, device: text, target: text, sync: oneOf('full') }, job)
+const backupArguments = exact(
+  { 'job-id': text, device: text, target: text, sync: oneOf('full') },
+  { ...job, compress: flag },
+)
 
 const withMemory = exact({ 'job-id': text, tag: text, vmstate: text, devices: list(text) }, {})
 

@@ -10,7 +10,7 @@ import type { Place, Placed } from './new-image.js'
 import type { NewImage } from './request.js'
 
 /** What of an export matters to the jobs. */
-export type BackupRequest = Pick<ExportRequest, 'to' | 'accept'>
+export type BackupRequest = Pick<ExportRequest, 'to' | 'accept' | 'data' | 'bytesPerSecond'>
 
 /** One disk that is copied, and where to. */
 export interface BackupDisk {

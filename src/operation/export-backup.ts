@@ -50,7 +50,7 @@ const partsOf = (job: BackupJob, disks: ReadonlyArray<PlacedDisk>): BackupParts 
   return {
     after: withMachine(job.machine, { disks: chains }),
     parts,
-    drafts: job.host.via === 'qmp' ? qmpBackup(disks) : libvirtBackup(job, disks),
+    drafts: job.host.via === 'qmp' ? qmpBackup(disks, job.request) : libvirtBackup(job, disks),
     requires: backupFeatures(job),
     assumes: disks.flatMap(assumesOf),
   }

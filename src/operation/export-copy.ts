@@ -32,7 +32,7 @@ export const copied =
     const hypervisor = hypervisorAtRest(before, host)
     const extractions = Array.from(request.to).flatMap(([disk, to]): ReadonlyArray<Extraction> => {
       const chain = before.disks.get(disk)
-      return chain === undefined ? [] : [{ chain, ...of(chain), to, hypervisor }]
+      return chain === undefined ? [] : [{ chain, ...of(chain), to, data: request, hypervisor }]
     })
     const requires = extractFeatures(extractions)
     const missing = featureGuard(host, requires)

@@ -4,6 +4,7 @@ import type { Machine } from '../model/machine.js'
 import { owed } from '../model/owed.js'
 import { refuseMachine } from '../plan/machine-refusal.js'
 import type { MachineRefusal } from '../plan/machine-refusal.js'
+import { dataGuard } from './copied-data.js'
 import type { ExportAsked } from './export-copy.js'
 import { firstRefusal } from './guard.js'
 import type { Guard } from './guard.js'
@@ -90,6 +91,16 @@ const optionGuard: ExportGuard = (asked) => {
     : undefined
 }
 
+/** libvirt's backup has neither: its XML has no word for it. */
+const copyGuard: ExportGuard = (asked) => {
+  const { machine, request, host } = asked
+  const own = host.via === 'libvirt' && exportWay(machine, request).way === 'backup'
+  if (own && request.data === 'compressed') return notThisWay(asked, 'libvirt has nothing compressed in a backup')
+  return own && request.bytesPerSecond !== undefined
+    ? notThisWay(asked, 'libvirt begins a backup with no limit to its rate')
+    : dataGuard(request, host)
+}
+
 /** An overlay that nobody asked for would be left out in silence. */
 const overlayGuard: ExportGuard = (asked) => {
   const { to, overlays } = asked.request
@@ -125,6 +136,7 @@ const guards: ReadonlyArray<ExportGuard> = [
   wayGuard,
   optionGuard,
   overlayGuard,
+  copyGuard,
   ({ request, host }) => machineJobGuard(host, request.to.keys()),
   ({ machine, host }) => savedGuard(machine, host),
   owedGuard,

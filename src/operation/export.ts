@@ -162,11 +162,12 @@ const stagesOf = (machine: Machine, asked: ExportAsked): ReadonlyArray<Stage> =>
  * | `saved` | libvirt, qcow2 | while memory is written, tables copied, a QEMU started and memory read, once or twice | owed, or nothing |
  * | `saved`, in the first pause | libvirt | so long, and until all data are copied | |
  *
- * Refuses, in this order: `NothingSelected`, `DiskNotFound`, `DiskRefused` (`devices` of an image that is not there), `GuestStateWrong`, `NotThisWay`, `JobActive`, `ManagedSavePresent`,
+ * Refuses, in this order: `NothingSelected`, `DiskNotFound`, `DiskRefused` (`devices` of an image that is not there), `GuestStateWrong`,
+ * `NotThisWay`, `DiskRefused` (an image that cannot be written compressed), `JobActive`, `ManagedSavePresent`,
  * `OwedTooMany`, `PathTaken`, and then what the stages refuse: {@link take} (`SnapshotNameWrong`, `CapabilityMissing`, ...), {@link saveState},
  * {@link restoreState}, {@link changeChain}, `CapabilityMissing`, or `DiskRefused` for what a new image can have against it (`ImageOpen`).
  *
- * Source: `qemu-img convert -l` (2.0), `-U` (2.10); QMP `transaction`, `blockdev-backup`, `blockdev-snapshot-delete-internal-sync`; libvirt
+ * Source: `qemu-img convert -l` (2.0), `-U` (2.10), `-r` (5.2); QMP `transaction`, `blockdev-backup`, `blockdev-snapshot-delete-internal-sync`; libvirt
  * `virDomainManagedSave`, `virDomainSnapshotCreateXML`, `virDomainBlockCommit`, `virDomainBackupBegin`, as QEMU 10.0 and 7.2 and libvirt 11.3 answer.
  *
  * @example

@@ -20,6 +20,8 @@ import { assumptionsOf } from './assumptions.js'
 import { observe } from './dialect/qemu-img-step.js'
 import { operand, qemuImg } from './dialect/step.js'
 import { fatesOf } from './fates.js'
+import { convertFeatures, convertOptions } from './copied-data.js'
+import type { CopiedData } from './copied-data.js'
 import { firstRefusal } from './guard.js'
 import type { Guard } from './guard.js'
 import { addressGuard } from './guard-host.js'
@@ -39,6 +41,7 @@ export interface Extraction {
   readonly image: string
   readonly inside: string | undefined
   readonly to: NewImage
+  readonly data: CopiedData
   readonly hypervisor: QemuImgHypervisor
 }
 
@@ -69,6 +72,7 @@ export const extractFeatures = (extractions: ReadonlyArray<Extraction>): Readonl
   return [
     ...(inside.length > 0 ? (['qemu-img-convert-snapshot'] as const) : []),
     ...(inside.some(isBeside) ? (['qemu-img-force-share'] as const) : []),
+    ...new Set(extractions.flatMap(({ data }) => convertFeatures(data))),
   ]
 }
 
@@ -107,11 +111,12 @@ const guards: ReadonlyArray<ExtractGuard> = [
 const snapshotOption = (name: string): ReadonlyArray<string> => ['-l', `snapshot.name=${name.replaceAll(',', ',,')}`]
 
 const draftsOf = (job: ExtractJob, { image }: Placed, after: Chain): ReadonlyArray<Draft> => {
-  const { chain, holder, inside, to } = job
+  const { chain, holder, inside, to, data } = job
   const cluster = image.clusterBytes === undefined ? [] : ['-o', `cluster_size=${image.clusterBytes}`]
   const args = [
     ...['convert', ...(isBeside(job) && inside !== undefined ? ['-U'] : [])],
     ...(inside === undefined ? [] : snapshotOption(inside)),
+    ...convertOptions(data),
     ...['-f', holder.format, '-O', image.format, ...(to.made === 'before' ? ['-n'] : cluster)],
   ]
   const what = inside === undefined ? 'what the image shows' : `what ${quoted(inside)} shows`

@@ -9,6 +9,7 @@ import type { MachineHost } from '../plan/machine-host.js'
 import type { MachinePlan } from '../plan/machine-plan.js'
 import { refuseMachine } from '../plan/machine-refusal.js'
 import type { MachineRefusal } from '../plan/machine-refusal.js'
+import { dataGuard } from './copied-data.js'
 import { isHalfDeleted } from './deletion-mark.js'
 import { extractFeatures, extractParts } from './extract-part.js'
 import type { Extraction } from './extract-part.js'
@@ -68,12 +69,13 @@ const extractionsOf = ({ machine, snapshot, request, host }: Asked): ReadonlyArr
     const image = imageOfDisk(held)
     if (chain === undefined || image === undefined) return []
     const inside = held?.mode === 'internal' ? snapshot.name : undefined
-    return [{ chain, image, inside, to, hypervisor: hypervisorAtRest(machine, host) }]
+    return [{ chain, image, inside, to, data: request, hypervisor: hypervisorAtRest(machine, host) }]
   })
 
 const guards: ReadonlyArray<AskedGuard> = [
   selectionGuard,
   wayGuard,
+  ({ request, host }) => dataGuard(request, host),
   (asked) => featureGuard(asked.host, extractFeatures(extractionsOf(asked))),
   ({ host, request }) => machineJobGuard(host, request.to.keys()),
   goneGuard,
@@ -109,11 +111,11 @@ const planned = (asked: Asked): E.Either<MachineRefusal, MachinePlan> => {
  * `qemu-img`.
  *
  * Refuses, in this order: `SnapshotNotFound`, `NothingSelected`, `DiskNotFound`, `NotThisWay` (a storage daemon), `GuestStateWrong`,
- * `NotThisWay`, `CapabilityMissing`, `JobActive`, `PointGone` (the disk has gone; no image holds it, or libvirt has begun to delete
+ * `NotThisWay`, `DiskRefused` (an image that cannot be written compressed), `CapabilityMissing`, `JobActive`, `PointGone` (the disk has gone; no image holds it, or libvirt has begun to delete
  * it; somebody else has it; it was left out), `PathTaken`, `DiskRefused` (several snapshots of the name inside, encrypted images, what a new
  * image can have against it; `ImageOpen`).
  *
- * Source: `qemu-img convert -l` (2.0), `-U` (2.10).
+ * Source: `qemu-img convert -l` (2.0), `-U` (2.10), `-r` (5.2).
  *
  * @example
  * import { capabilitiesOfVersions, extractSnapshot, machine, parseChain, shellLine } from 'backing-chain'

@@ -191,6 +191,8 @@ export interface DropRequest {
  * - `overlays`: the temporary overlays. `devices`: as in a {@link DeleteRequest}, for the images that they are committed into.
  * - `mostOwed`: how many deletions may be owed, this one included; 1, where left out.
  * - `quiesce`: as in a {@link TakeRequest}; not for `saved`.
+ * - `data`: `compressed` has the new images, which have to be qcow2, store what is written now in compressed clusters; `plain` is the default.
+ * - `bytesPerSecond`: how fast data are copied at most; as fast as can be, where left out.
  * - `accept`: as in a {@link TakeRequest}, for whatever is made.
  *
  * @since 0.2.0
@@ -204,6 +206,8 @@ export interface ExportRequest {
   readonly devices?: ReadonlyArray<ImageDevice>
   readonly mostOwed?: number
   readonly quiesce?: 'require' | 'prefer' | 'no'
+  readonly data?: 'plain' | 'compressed'
+  readonly bytesPerSecond?: number
   readonly accept?: ReadonlyArray<AcceptableTag>
   readonly reserved?: ReadonlyArray<string>
 }
@@ -222,6 +226,7 @@ export type SettleEvent = 'stopped' | 'rebooted' | 'migrated' | 'now'
  * An image of its own for disks of a snapshot.
  *
  * - `to`: the new images, by disk; a disk that is left out gets none.
+ * - `data`, `bytesPerSecond`: as in an {@link ExportRequest}.
  * - `reserved`: paths that may not be used though nothing is there.
  *
  * @since 0.2.0
@@ -229,5 +234,7 @@ export type SettleEvent = 'stopped' | 'rebooted' | 'migrated' | 'now'
 export interface ExtractRequest {
   readonly snapshot: string
   readonly to: ReadonlyMap<string, NewImage>
+  readonly data?: 'plain' | 'compressed'
+  readonly bytesPerSecond?: number
   readonly reserved?: ReadonlyArray<string>
 }

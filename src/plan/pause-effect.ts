@@ -36,6 +36,8 @@ export interface PauseCost {
     | 'LeftToCaller'
   /** The disk that it is about, where it is about one. */
   readonly disk?: string
+  /** How fast `DataCopied` goes at most, where that is limited. */
+  readonly bytesPerSecond?: number
 }
 
 /** What a pause waits for. */
@@ -161,6 +163,23 @@ const qemuImgCosts = (argv: ReadonlyArray<string>): ReadonlyArray<PauseTag> => {
   const { command, options } = parsed.right
   if (command === 'snapshot') return options.has('-l') ? [] : ['TablesCopied']
   return copies.has(command) || (command === 'rebase' && !options.has('-u')) ? ['DataCopied'] : []
+}
+
+/** How fast a run of qemu-img copies data at most, where that is limited. */
+const rateOf = ({ call }: MachineStep): number | undefined => {
+  const parsed = call._tag === 'QemuImg' ? parseQemuImg(call.argv) : undefined
+  const rate = parsed?._tag === 'Right' && copies.has(parsed.right.command) ? parsed.right.options.get('-r') : undefined
+  return rate === undefined ? undefined : Number(rate)
+}
+
+/** What a step adds to a pause. */
+export const costOf = (step: MachineStep, _tag: PauseTag): PauseCost => {
+  const bytesPerSecond = _tag === 'DataCopied' ? rateOf(step) : undefined
+  return {
+    _tag,
+    ...(step.disk === undefined ? {} : { disk: step.disk }),
+    ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }),
+  }
 }
 
 const agentEffect = (execute: string): Effect => {

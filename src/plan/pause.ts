@@ -1,6 +1,6 @@
 import { managedIn } from '../model/saved-state.js'
 import type { MachineStep } from './machine-plan.js'
-import { costsBeside, effectOf, savedAs } from './pause-effect.js'
+import { costOf, costsBeside, effectOf, savedAs } from './pause-effect.js'
 import type { Effect, PauseCost, PauseTag, Planned, SavedGuest } from './pause-effect.js'
 
 /**
@@ -24,7 +24,7 @@ interface Open {
 }
 
 const costsOf = (step: MachineStep, tags: ReadonlyArray<PauseTag>): ReadonlyArray<PauseCost> =>
-  tags.map((_tag) => (step.disk === undefined ? { _tag } : { _tag, disk: step.disk }))
+  tags.map((tag) => costOf(step, tag))
 
 /** Each once, in the order in which they come. */
 const distinct = (costs: ReadonlyArray<PauseCost>): ReadonlyArray<PauseCost> => {

@@ -15,7 +15,7 @@ const known = {
   create: { values: ['-f', '-b', '-F', '-o'], flags: ['-u', '-q'] },
   commit: { values: ['-f', '-b', '-t', '-r'], flags: ['-d', '-q', '-p'] },
   rebase: { values: ['-f', '-b', '-F', '-t', '-T'], flags: ['-u', '-U', '-q', '-p'] },
-  convert: { values: ['-f', '-O', '-B', '-F', '-o', '-l', '-t', '-T'], flags: ['-n', '-q', '-p', '-U'] },
+  convert: { values: ['-f', '-O', '-B', '-F', '-o', '-l', '-r', '-t', '-T'], flags: ['-n', '-c', '-q', '-p', '-U'] },
   resize: { values: ['-f'], flags: ['-q', '--shrink'] },
   snapshot: { values: ['-f', '-c', '-a', '-d'], flags: ['-l', '-q', '-U'] },
   info: { values: ['-f'], flags: ['-U', '--backing-chain', '--output=json'] },

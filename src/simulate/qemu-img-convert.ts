@@ -142,6 +142,14 @@ const sourceOf = (world: World, parsed: Parsed): E.Either<Fault, Source> => {
   )
 }
 
+/** With `-c`: QEMU fails where it comes to a cluster that is there, which is not modelled. */
+const compressedRefusal = (world: World, parsed: Parsed, { format, inode }: Target): Outcome | undefined => {
+  if (!parsed.options.has('-c')) return undefined
+  if (format !== 'qcow2') return qemuImgRefuses('Compression not supported for this file format')
+  const filled = parsed.options.has('-n') && inode !== undefined && fileOf(world, inode).layer.runs.length > 0
+  return filled ? unmodelled('compressed data over clusters that are there') : undefined
+}
+
 /** `qemu-img convert` of one image. */
 export const convert = (world: World, parsed: Parsed): Outcome => {
   const source = sourceOf(world, parsed)
@@ -151,5 +159,7 @@ export const convert = (world: World, parsed: Parsed): Outcome => {
   const what = { source: source.right, target: target.right }
   if (reads(what.source, what.target))
     return qemuImgRefuses(`Could not open '${what.target.path}': Failed to get "write" lock`)
+  const compressed = compressedRefusal(world, parsed, what.target)
+  if (compressed !== undefined) return compressed
   return parsed.options.has('-n') ? intoOld(world, what) : intoNew(world, parsed, what)
 }

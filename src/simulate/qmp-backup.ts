@@ -1,7 +1,8 @@
 import type { BlockdevBackup } from '../call/qmp.js'
 import { liveLayer } from './cache.js'
-import { qemuRefuses } from './fault.js'
+import { qemuRefuses, unmodelled } from './fault.js'
 import type { Outcome } from './fault.js'
+import { fileOf } from './files.js'
 import { nodeOf } from './graph.js'
 import { noSuchNode, objectionToBusy, objectionToJobId } from './qmp-check.js'
 import type { Objection } from './qmp-check.js'
@@ -33,6 +34,12 @@ const objectionTo = (world: World, pair: { source: SimNode; target: SimNode }, a
   )
 }
 
+/** QEMU fails where it comes to a cluster that is there, and the guest's write with it, which is not modelled. */
+const compressedRefusal = (world: World, { file }: SimNode): Outcome | undefined => {
+  if (fileOf(world, file).format !== 'qcow2') return qemuRefuses('Compression is not supported for this drive ')
+  return liveLayer(world, file).runs.length > 0 ? unmodelled('compressed data over clusters that are there') : undefined
+}
+
 const smallestCopyBytes = 65536
 
 /** `blockdev-backup` of any node, through a filter at the root too: from this moment on nothing that it shows is lost to the target. */
@@ -41,6 +48,8 @@ export const blockdevBackup = (world: World, args: Arguments): Outcome => {
   if (source === undefined) return qemuRefuses(noSuchNode(args.device))
   const target = nodeOf(world, args.target)
   if (target === undefined) return qemuRefuses(noSuchNode(args.target))
+  const compressed = args.compress === true ? compressedRefusal(world, target) : undefined
+  if (compressed !== undefined) return compressed
   const objection = objectionTo(world, { source, target }, args)
   if (objection !== undefined) return qemuRefuses(objection)
   const { sizeBytes } = liveLayer(world, source.file)

@@ -207,6 +207,12 @@ const exportWays: ReadonlyArray<Pick<ExportRequest, 'way' | 'removal'>> = [
   {},
 ]
 
+const exportData: ReadonlyArray<Pick<ExportRequest, 'data' | 'bytesPerSecond'>> = [
+  ...[{}, {}, {}],
+  { data: 'compressed' },
+  { bytesPerSecond: 1048576 },
+]
+
 /**
  * Random exports: of some or all disks, in any way.
  *
@@ -219,9 +225,11 @@ export const arbitraryExportRequest = (machine: Machine): fc.Arbitrary<ExportReq
       disks: fc.subarray(all, { minLength: Math.min(1, all.length) }),
       copies: fc.array(arbitraryCopy, { minLength: all.length, maxLength: all.length }),
       way: fc.constantFrom(...exportWays),
+      data: fc.constantFrom(...exportData),
     })
-    .map(({ disks, copies, way }) => ({
+    .map(({ disks, copies, way, data }) => ({
       ...(machine.state === 'shut-off' ? {} : way),
+      ...data,
       temporary: 'temporary',
       to: new Map(disks.map((disk, at) => [disk, copyOf(disk, copies[at])])),
     }))

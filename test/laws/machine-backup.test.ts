@@ -47,11 +47,12 @@ const exporting: Asking = (machine, host) => {
     .record({
       disks: fc.subarray(targets, { minLength: 1 }),
       images: fc.tuple(...targets.map(arbitraryImage)),
+      data: fc.constantFrom({}, {}, {}, { data: 'compressed' as const }, { bytesPerSecond: 1048576 }),
     })
-    .map(({ disks, images }) => {
+    .map(({ disks, images, data }) => {
       const to = new Map(targets.flatMap((disk, at) => (disks.includes(disk) ? [[disk, images[at]] as const] : [])))
       const known = new Map(Array.from(to).flatMap(([disk, image]) => (image === undefined ? [] : [[disk, image]])))
-      return () => backupPlan(machine, { to: known }, host)
+      return () => backupPlan(machine, { to: known, ...data }, host)
     })
 }
 

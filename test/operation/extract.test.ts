@@ -489,7 +489,14 @@ describe('one disk', () => {
     ({ via: 'qemu-img', guest, capabilities: capabilitiesOfVersions({}) }) as const
 
   it('can be copied as it is, also the active image while nobody writes it', () => {
-    const part = extractPart({ chain, image: 'v.2', inside: undefined, to: file('c'), hypervisor: at('shut-off') })
+    const part = extractPart({
+      chain,
+      image: 'v.2',
+      inside: undefined,
+      to: file('c'),
+      data: {},
+      hypervisor: at('shut-off'),
+    })
     if (E.isLeft(part)) throw new Error(JSON.stringify(part.left))
     const { part: own, drafts, assumes } = part.right
     expect(printChain(own.after)).toBe('v <- v.1 <- v.2^; c')
@@ -508,7 +515,7 @@ describe('one disk', () => {
     ['ImageNotInChain', { image: 'nix', inside: undefined }],
     ['NotThisWay', { image: 'v.2', inside: 'nix' }],
   ] as const)('is refused: %s', (tag, what) => {
-    const part = extractPart({ chain, ...what, to: file('c'), hypervisor: at('running') })
+    const part = extractPart({ chain, ...what, to: file('c'), data: {}, hypervisor: at('running') })
     expect(E.isLeft(part) ? part.left._tag : 'planned').toBe(tag)
   })
 })

@@ -60,15 +60,18 @@ const begin = async (host: Host, plan: MachinePlan, many: number): Promise<void>
 }
 
 const kinds = [
-  ['to qcow2 images with larger clusters', { clusterBytes: 131072 }],
-  ['to qcow2 images with smaller clusters', { clusterBytes: 512 }],
-  ['to raw images', { format: 'raw' }],
+  ['to qcow2 images with larger clusters', { clusterBytes: 131072 }, {}],
+  ['to qcow2 images with smaller clusters', { clusterBytes: 512 }, {}],
+  ['to raw images', { format: 'raw' }, {}],
+  ['compressed', {}, { data: 'compressed' }],
+  ['compressed, with larger clusters', { clusterBytes: 131072 }, { data: 'compressed' }],
+  ['compressed, with smaller clusters', { clusterBytes: 4096 }, { data: 'compressed' }],
 ] as const
 
 describe.each(qemuVersions)('through QMP, QEMU %s', (version) => {
-  it.each(kinds)('%s, while the guest writes to what is copied and to what is not', async (_, more) => {
+  it.each(kinds)('%s, while the guest writes to what is copied and to what is not', async (_, more, data) => {
     await onBackupLab(version, async (lab) => {
-      const plan = planFor(lab, more)
+      const plan = planFor(lab, more, data)
       expect(checkMachinePlan(plan)).toEqual([])
       const before = await inQemu(lab)
       const writes = manyWrites(60)

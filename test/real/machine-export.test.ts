@@ -1,12 +1,24 @@
 // The present of a guest, written into images of its own in every way that there is, while the guest goes on writing.
 
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { checkMachinePlan, exportSnapshot, owed, pausesOf, settle } from 'backing-chain'
+import {
+  capabilitiesOfVersions,
+  chain,
+  checkMachinePlan,
+  exportSnapshot,
+  machine,
+  owed,
+  pausesOf,
+  settle,
+} from 'backing-chain'
 import type { ExportRequest, MachinePlan, NewImage } from 'backing-chain'
 import { withMachine } from '../../src/model/machine.js'
-import { qemuVersions } from './lab/binaries.js'
-import { readCells, readInfo } from './lab/images.js'
+import { binary, qemuVersions, type QemuVersion } from './lab/binaries.js'
+import { runOk } from './lab/exec.js'
+import { createImage, readCells, readInfo } from './lab/images.js'
 import { fields, list, text } from './lab/json.js'
 import { executeMachine } from './machine/execute.js'
 import type { Expected } from './machine/expected.js'
@@ -25,6 +37,23 @@ const newImage = (folder: string, target: string, format: 'qcow2' | 'raw' = 'qco
 const exportOf = (folder: string, disks: ReadonlyArray<Target> = targets): ExportRequest => ({
   to: new Map(disks.map((target) => [target, newImage(folder, target, target === 'vdb' ? 'raw' : 'qcow2')])),
 })
+
+/** Compressed copies of both disks. */
+const packedOf = (folder: string): ExportRequest => ({
+  to: new Map(targets.map((target) => [target, newImage(folder, target)])),
+  data: 'compressed',
+  bytesPerSecond: 104857600,
+})
+
+/** Whether each image has compressed clusters, and what QEMU finds wrong with none of them. */
+const compressedClusters = ({ to }: ExportRequest, version: QemuVersion): Promise<ReadonlyArray<boolean>> =>
+  Promise.all(
+    Array.from(to.values(), async ({ location }) => {
+      const path = location._tag === 'File' ? location.path : ''
+      const checked = fields(JSON.parse(await runOk([binary(version, 'qemu-img'), 'check', '--output=json', path])))
+      return Number(checked['compressed-clusters'] ?? 0) > 0
+    }),
+  )
 
 /** What the new images hold, by disk. */
 const exportedCells = async ({ to }: ExportRequest): Promise<ReadonlyMap<string, string>> =>
@@ -97,6 +126,69 @@ describe.each(qemuVersions)('without libvirt, QEMU %s', (version) => {
       expect(owed(free.machine())).toEqual([])
     }),
   )
+
+  const packed: ReadonlyArray<readonly [string, Partial<ExportRequest>]> = [
+    ['by backup jobs', {}],
+    ['inside', { way: 'inside' }],
+    ['under overlays', { way: 'overlay' }],
+  ]
+  it.each(packed)('compressed and no faster than that, %s: one moment, while the guest writes', (_, way) =>
+    onFreeMachine(version, async (free) => {
+      await begin(free)
+      const request = { ...packedOf(free.home.images), ...way }
+      await free.does({ export: request }, { writes: 33, moments: (reads) => fits(request, reads) })
+      expect(await compressedClusters(request, version)).toEqual([true, true])
+    }),
+  )
+
+  it(
+    'compressed, shut off',
+    on(async (free) => {
+      await begin(free)
+      await free.stop()
+      const request = packedOf(free.home.images)
+      await free.does({ export: request }, { moments: (reads) => fits(request, reads) })
+      expect(await compressedClusters(request, version)).toEqual([true, true])
+    }),
+  )
+
+  it('what is said against compressed data is what QEMU says', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'bc-packed-'))
+    const at = (name: string): string => join(folder, name)
+    const convert = (...args: ReadonlyArray<string>): Promise<string> =>
+      runOk([binary(version, 'qemu-img'), 'convert', ...args])
+    try {
+      await createImage({ path: at('v'), format: 'qcow2', sizeBytes: 262144, cells: 'abcd' }, version)
+      await createImage({ path: at('full'), format: 'qcow2', sizeBytes: 262144, cells: 'xxxx' }, version)
+      const raw = convert('-c', '-O', 'raw', at('v'), at('raw'))
+      await expect(raw).rejects.toThrow('Compression not supported for this file format')
+      const full = convert('-c', '-n', '-O', 'qcow2', at('v'), at('full'))
+      await expect(full).rejects.toThrow('Input/output error')
+    } finally {
+      await rm(folder, { recursive: true, force: true })
+    }
+  })
+
+  it('a rate is kept', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'bc-rate-'))
+    const at = (name: string): string => join(folder, name)
+    try {
+      await runOk(['qemu-img', 'create', '-q', '-f', 'qcow2', at('v'), '4M'])
+      await runOk(['qemu-io', '-c', 'write -q -P 97 0 4M', at('v')])
+      const location = { _tag: 'File', path: at('v') } as const
+      const disk = right(chain('vda', [{ name: 'v', format: 'qcow2', sizeBytes: 4194304, location }], 'v'))
+      const off = right(machine({ name: 'vm', state: 'shut-off', disks: [disk] }))
+      const request = { to: new Map([['vda', newImage(folder, 'vda')]]), bytesPerSecond: 2097152 }
+      const host = { via: 'qemu-img', capabilities: capabilitiesOfVersions({ qemu: '7.2' }) } as const
+      const [step] = right(exportSnapshot(off, request, host)).steps
+      if (step?.call._tag !== 'QemuImg') throw new Error('no step')
+      const before = performance.now()
+      await runOk([binary(version, 'qemu-img'), ...step.call.argv.slice(1)])
+      expect(performance.now() - before).toBeGreaterThan(800)
+    } finally {
+      await rm(folder, { recursive: true, force: true })
+    }
+  })
 
   it(
     'what is owed is paid by the QEMU that runs, while the guest writes',
@@ -192,6 +284,14 @@ describe('a domain of libvirt’s', () => {
     running(async (session) => {
       await does(session, { ...exportOf(session.stage.folder), way: 'overlay' })
     }))
+
+  it.each(['overlay', 'saved'] as const)('compressed and no faster than that: %s', (way) =>
+    running(async (session) => {
+      const request = { ...packedOf(session.stage.folder), way }
+      await does(session, request)
+      expect(await compressedClusters(request, '10.0')).toEqual([true, true])
+    }),
+  )
 
   it('shut off', () =>
     inSession(lab, 'shut-off', async (session) => {

@@ -45,6 +45,27 @@ const end: SimStep = qmp({ execute: 'query-jobs' }, at('j', 'concluded'))
 const writes = (world: World, ...cells: ReadonlyArray<readonly [number, string]>): World =>
   cells.reduce((on, [index, source]) => right(guestWrite(on, clusterAt(index, source))), world)
 
+describe('a compressed backup', () => {
+  const compressed = (target: string): SimStep => {
+    const command = backupOf('l1', target)
+    if (command.execute !== 'blockdev-backup') throw new Error('no backup')
+    return qmp({ ...command, arguments: { ...command.arguments, compress: true, speed: 65536 } })
+  }
+
+  it('shows the same, whatever the guest writes', () => {
+    const written = writes(after(open(), [compressed('t')]), [0, 'x'], [3, 'y'])
+    const done = after(written, [end, dismiss, del('t-format')])
+    expect([seen(done, 't'), guest(done)]).toStrictEqual(['1230', 'x23y'])
+  })
+
+  it('is for qcow2, and for clusters that are not there yet', () => {
+    const raw = after(host(picture), [img('create', '-f', 'raw', '/images/r', '262144'), ...add('r', 'raw')])
+    expect(refusalOf(raw, [compressed('r')])).toBe('Compression is not supported for this drive ')
+    const filled = after(host('l0[9999] <- l1[0-0-]^ ; f[7777]', {}), [...add('f')])
+    expect(refusalOf(filled, [compressed('f')])).toBe('Unmodelled: compressed data over clusters that are there')
+  })
+})
+
 describe('the target of a backup', () => {
   it('shows what the source showed at its beginning, whatever the guest has written since', () => {
     const written = writes(started(), [0, 'x'], [3, 'y'], [0, 'z'])

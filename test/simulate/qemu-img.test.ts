@@ -122,6 +122,32 @@ describe('qemu-img rebase', () => {
   ])('refuses %j', (args, text) => expect(refusalOf(shutOff(three), [img('rebase', ...args)])).toBe(text))
 })
 
+describe('qemu-img convert -c', () => {
+  const made = img('create', '-f', 'qcow2', '/images/n', '262144')
+
+  it('writes the same, at any rate', () => {
+    const plain = after(shutOff(three), [img('convert', '-O', 'qcow2', '/images/l2', '/images/n')])
+    const packed = after(shutOff(three), [img('convert', '-c', '-r', '1', '-O', 'qcow2', '/images/l2', '/images/n')])
+    expect(own(packed, 'n')).toBe(own(plain, 'n'))
+    expect(
+      own(after(shutOff(three), [made, img('convert', '-c', '-n', '-O', 'qcow2', '/images/l2', '/images/n')]), 'n'),
+    ).toBe(own(plain, 'n'))
+  })
+
+  it('is for qcow2, and for clusters that are not there yet', () => {
+    const text = 'Compression not supported for this file format'
+    const raw = img('create', '-f', 'raw', '/images/n', '262144')
+    expect(refusalOf(shutOff(three), [img('convert', '-c', '-O', 'raw', '/images/l2', '/images/n')])).toBe(text)
+    expect(refusalOf(shutOff(three), [raw, img('convert', '-c', '-n', '-O', 'raw', '/images/l2', '/images/n')])).toBe(
+      text,
+    )
+    const filled = [img('convert', '-O', 'qcow2', '/images/l2', '/images/n')]
+    expect(
+      refusalOf(shutOff(three), [...filled, img('convert', '-c', '-n', '-O', 'qcow2', '/images/l2', '/images/n')]),
+    ).toBe('Unmodelled: compressed data over clusters that are there')
+  })
+})
+
 describe('qemu-img convert', () => {
   it('writes what is read into one image, zeroes unstored in qcow2 and stored in raw', () => {
     const flat = after(shutOff('l0[a0a-] <- l1[-b--]^'), [
@@ -198,7 +224,7 @@ describe('an argument vector', () => {
   it.each([
     [['bitmap', '--add', '/images/l0', 'x']],
     [['commit', '--frob', '/images/l0']],
-    [['convert', '-c', '/images/l0', '/images/n']],
+    [['convert', '-W', '/images/l0', '/images/n']],
   ])('that is not modelled is a fault, not a guess: %j', (argv) =>
     expect(faultOf(shutOff(three), [img(...argv)])._tag).toBe('Unmodelled'),
   )

@@ -3,6 +3,8 @@ import type { TransactionAction } from '../../call/qmp.js'
 import type { Wait } from '../../call/wait.js'
 import type { Cleanup, Step } from '../../plan/plan.js'
 import type { PlacedDisk } from '../backup-job.js'
+import { jobOptions } from '../copied-data.js'
+import type { CopiedData } from '../copied-data.js'
 import { derivedJob } from '../identifier.js'
 import type { Draft } from '../machine-lane.js'
 import { closeNew, openNew } from './qmp-image.js'
@@ -13,7 +15,7 @@ const jobOf = ({ chain, placed }: PlacedDisk): string => derivedJob('backup', ch
 
 const concluded = (job: string): Wait => ({ _tag: 'QmpJob', job, status: 'concluded' })
 
-const actionOf = (of: PlacedDisk): TransactionAction => ({
+const actionOf = (of: PlacedDisk, data: CopiedData): TransactionAction => ({
   type: 'blockdev-backup',
   data: {
     'job-id': jobOf(of),
@@ -21,6 +23,7 @@ const actionOf = (of: PlacedDisk): TransactionAction => ({
     target: of.placed.node.format,
     sync: 'full',
     'auto-dismiss': false,
+    ...jobOptions(data),
   },
 })
 
@@ -35,11 +38,11 @@ const ending = (of: PlacedDisk): ReadonlyArray<Step> => [
 ]
 
 /** A backup as QMP commands: one transaction begins the jobs of all disks, or of none; then each disk's goes its own way. */
-export const qmpBackup = (disks: ReadonlyArray<PlacedDisk>): ReadonlyArray<Draft> => [
+export const qmpBackup = (disks: ReadonlyArray<PlacedDisk>, data: CopiedData): ReadonlyArray<Draft> => [
   ...disks.flatMap(({ disk, chain, place, placed }) =>
     openNew(chain, placed, { made: place.wanted.made ?? 'now', backing: null }).map((step) => ({ step, disk })),
   ),
-  { step: qmp({ execute: 'transaction', arguments: { actions: disks.map(actionOf) } }, moment) },
+  { step: qmp({ execute: 'transaction', arguments: { actions: disks.map((of) => actionOf(of, data)) } }, moment) },
   ...disks.flatMap((of) => ending(of).map((step) => ({ step, disk: of.disk }))),
 ]
 

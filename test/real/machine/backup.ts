@@ -4,7 +4,16 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { capabilitiesOfVersions, chain, machine } from 'backing-chain'
-import type { Call, Chain, ImageDescription, Machine, MachineHost, MachinePlan, NewImage } from 'backing-chain'
+import type {
+  Call,
+  Chain,
+  ExportRequest,
+  ImageDescription,
+  Machine,
+  MachineHost,
+  MachinePlan,
+  NewImage,
+} from 'backing-chain'
 import { backupPlan } from '../../operation/backup.js'
 import { fullVersion } from '../harness/stage-qmp.js'
 import type { Host } from '../harness/steps.js'
@@ -113,9 +122,13 @@ export const newImage = (lab: BackupLab, name: string, more: Partial<NewImage> =
 })
 
 /** The plan that copies both disks. */
-export const planFor = (lab: BackupLab, more: Partial<NewImage> = {}): MachinePlan => {
+export const planFor = (
+  lab: BackupLab,
+  more: Partial<NewImage> = {},
+  data: Pick<ExportRequest, 'data' | 'bytesPerSecond'> = {},
+): MachinePlan => {
   const images = (['vda', 'vdb'] as const).map((target) => [target, newImage(lab, `export.${target}`, more)] as const)
-  return right(backupPlan(lab.machine, { to: new Map(images) }, lab.hypervisor))
+  return right(backupPlan(lab.machine, { to: new Map(images), ...data }, lab.hypervisor))
 }
 
 /** What a new image reads as by itself. */
