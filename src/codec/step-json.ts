@@ -78,5 +78,5 @@ export const step = exact(stepMembers.needed, stepMembers.allowed)
 /** A step that is taken on every way out. */
 export const cleanup = exact(
   { from: size, step: exact(stepMembers.needed, { ...stepMembers.allowed, failure: text }) },
-  { before: size },
+  { once: oneOf('done'), before: size },
 )

@@ -11,15 +11,20 @@ import type { Stage } from './sequence.js'
 
 const place = { kind: 'managed' } as const
 
-const failure = 'the guest runs: its memory was not saved'
+const failure = 'it has been started by somebody else'
 
-/** Whatever fails while the memory is saved, the guest goes on: its disks are as they were. */
+/**
+ * Whatever fails while the memory is saved, the guest goes on: its disks are as they were. Where saving it has failed, it is as it was:
+ * one that has stopped by itself since the plan was made stays so.
+ */
 const resumption = ({ steps }: MachinePlan): ReadonlyArray<Cleanup> => {
   const before = steps.findIndex(
     ({ call }) => call._tag === 'Libvirt' && call.function.call === 'virDomainCreateWithFlags',
   )
   const { call, why } = steps[before] ?? {}
-  return call === undefined || why === undefined ? [] : [{ from: 0, before, step: { call, why, failure } }]
+  return call === undefined || why === undefined
+    ? []
+    : [{ from: 0, once: 'done', before, step: { call, why, failure } }]
 }
 
 /**

@@ -9,8 +9,9 @@ import type { Cleanup } from '../plan/plan.js'
 export type Stage = (machine: Machine) => E.Either<MachineRefusal, MachinePlan>
 
 /** What has to be done on every way out, where so many steps come before. */
-export const laterCleanup = ({ from, before, step }: Cleanup, by: number): Cleanup => ({
+export const laterCleanup = ({ from, once, before, step }: Cleanup, by: number): Cleanup => ({
   from: from + by,
+  ...(once === undefined ? {} : { once }),
   ...(before === undefined ? {} : { before: before + by }),
   step,
 })

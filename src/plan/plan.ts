@@ -23,12 +23,14 @@ export interface Step {
 
 /**
  * A step that has to be taken on every way out: when the plan ends, well or not, after step `from` (counted from 0) was tried.
- * With `before`, only where it ends before that step is done, which does the same. `failure` says what it means where it fails then; left out, its failure is one of the plan.
+ * With `once: 'done'`, only where that step has not failed: what it does would be wrong then. With `before`, only where it ends before that
+ * step is done, which does the same. `failure` says what it means where it fails then; left out, its failure is one of the plan.
  *
  * @since 0.2.0
  */
 export interface Cleanup {
   readonly from: number
+  readonly once?: 'done'
   readonly before?: number
   readonly step: Step & { readonly failure?: string }
 }

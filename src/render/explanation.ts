@@ -63,10 +63,10 @@ const pointText = ({ point, before, after }: PointOutcome): string =>
 const section = (heading: string, lines: ReadonlyArray<string>): ReadonlyArray<string> =>
   lines.length === 0 ? [] : [heading, ...lines]
 
-const cleanupText = ({ from, before, step }: Cleanup): string => {
+const cleanupText = ({ from, once, before, step }: Cleanup): string => {
   const unless = step.failure === undefined ? '' : `; if that fails, ${step.failure}`
   const end = before === undefined ? '' : `, and step ${digits(before)} was not done`
-  return `- once step ${digits(from)} (counted from 0) was tried${end}: ${shellLine(step.call)}${unless}`
+  return `- once step ${digits(from)} (counted from 0) was ${once ?? 'tried'}${end}: ${shellLine(step.call)}${unless}`
 }
 
 /**

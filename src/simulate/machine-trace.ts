@@ -54,12 +54,13 @@ export interface MachineTrace {
 }
 
 /**
- * A step to take on every way out, once step `from` was tried; with `before`, only where that step was not done.
+ * A step to take on every way out, once step `from` was tried, or, if that is said, done; with `before`, only where that step was not done.
  *
  * @since 0.2.0
  */
 export interface MachineSimCleanup {
   readonly from: number
+  readonly once?: 'done'
   readonly before?: number
   readonly step: MachineSimStep
 }
@@ -189,7 +190,9 @@ const dueThen = (
   { finally: cleanups = [] }: MachineRunOptions,
   { tried, done }: { readonly tried: number; readonly done: number },
 ): ReadonlyArray<MachineSimCleanup> =>
-  cleanups.filter(({ from, before }) => from <= tried && (before === undefined || done < before))
+  cleanups.filter(
+    ({ from, once, before }) => from <= (once === 'done' ? done : tried) && (before === undefined || done < before),
+  )
 
 /**
  * Runs steps one by one on a machine, each call and then its wait, and keeps every moment on the way, those inside libvirt's own

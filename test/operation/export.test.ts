@@ -178,6 +178,34 @@ describe('the way of 2012: the memory is saved, and a snapshot is inside the ima
     expect(endOf(99)).toEqual([undefined, new Set(['running']), false])
   })
 
+  it('a guest that stops by itself meanwhile is not started', () => {
+    const shutDown = {
+      call: 'virDomainDestroyFlags',
+      arguments: { domain: 'vm' },
+      flags: [],
+    } as const
+    const ends = (plan: MachinePlan, at: number) => {
+      const steps = plan.steps.map((step, index) =>
+        index === at ? { ...step, call: { _tag: 'Libvirt', function: shutDown } as const, until: undefined } : step,
+      )
+      const bare = steps.map(({ call, why, until, disk }) => ({
+        ...{ call, why },
+        ...(until === undefined ? {} : { until }),
+        ...(disk === undefined ? {} : { disk }),
+      }))
+      const world = machineWorldOf(managed, vm(one).contents)
+      if (E.isLeft(world)) throw new Error(JSON.stringify(world.left))
+      const trace = runMachine(world.right, bare, { finally: plan.finally })
+      return [trace.fault?.step, Array.from(endOfMachine(trace).worlds.values(), ({ qemu }) => qemu?.guest)]
+    }
+    const plan = exported(managed, { ...saved, removal: 'second pause' }, throughLibvirt)
+    const save = plan.steps.findLastIndex(
+      ({ call }) => call._tag === 'Libvirt' && call.function.call === 'virDomainManagedSave',
+    )
+    expect(ends(plan, save - 1)).toEqual([save, [undefined, undefined]])
+    expect(ends(plan, save - 2)[1]).toEqual([undefined, undefined])
+  })
+
   it('a guest that is paused is paused again', () => {
     const paused = vm({ ...one, state: 'paused' }).machine
     const plan = exported(paused, { ...saved, removal: 'second pause' }, throughLibvirt)

@@ -301,6 +301,22 @@ describe('a domain of libvirt’s', () => {
       expect(shows(await exportedCells(request), session.expected())).toBe(true)
     }))
 
+  it('a guest that stops by itself before the second pause is not started', () =>
+    running(async (session) => {
+      const { machine } = await session.look()
+      const request = { ...exportOf(session.stage.folder), way: 'saved', removal: 'second pause' } as const
+      const plan = right(exportSnapshot(machine, request, machineHost))
+      const copies = plan.steps
+        .map(({ call }) => call._tag === 'QemuImg' && call.argv[1] === 'convert')
+        .lastIndexOf(true)
+      const after = async (done: ReadonlySet<number>): Promise<void> => {
+        if (done.size === copies + 1) await session.virsh('destroy')
+      }
+      await expect(executeMachine(plan, session.host, { after })).rejects.toThrow('domain is not running')
+      expect((await session.virsh('domstate')).trim()).toBe('shut off')
+      expect(shows(await exportedCells(request), session.expected())).toBe(true)
+    }))
+
   it('a snapshot that fails while the memory is saved leaves a guest that runs', () =>
     running(async (session) => {
       const { machine } = await session.look()

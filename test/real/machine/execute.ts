@@ -57,8 +57,13 @@ const cleanUp = async (
   tried: ReadonlyMap<number, Outcome>,
 ): Promise<void> => {
   const last = Math.max(-1, ...tried.keys())
-  for (const { from, before, step } of cleanups) {
-    if (from > last || (before !== undefined && tried.get(before) === 'done')) continue
+  for (const { from, once, before, step } of cleanups) {
+    if (
+      from > last ||
+      (once === 'done' && tried.get(from) !== 'done') ||
+      (before !== undefined && tried.get(before) === 'done')
+    )
+      continue
     await executeStep(host, step).catch((error: unknown) => {
       if (step.failure === undefined && tried.get(from) !== 'failed') throw error
     })
