@@ -18,6 +18,7 @@ import { pausing } from './export-saved.js'
 import { deviceOf } from './machine-device.js'
 import type { ExportRequest, TakeDisk, TakeRequest } from './machine-request.js'
 import { owedRemoval } from './owed-removal.js'
+import { goingOnAlways } from './flush-pause.js'
 import { emptyPlan, inSequence } from './sequence.js'
 import type { Stage } from './sequence.js'
 import { take } from './take.js'
@@ -96,34 +97,32 @@ const savedStages = (asked: ExportAsked, removal: ExportRequest['removal']): Rea
   return [...until, ...(removal === 'second pause' ? pausing(host, [insideRemoved(asked)]) : [insideOwed(asked)])]
 }
 
+/** The overlay goes down again into the image that it has frozen. */
+const overlayCommitted =
+  ({ request, host }: ExportAsked, disk: string, base: string): Stage =>
+  (at) => {
+    const commit = {
+      top: at.disks.get(disk)?.active ?? '',
+      base,
+      end: 'pivot',
+      leftovers: 'remove',
+      ...deviceOf(request.devices ?? [], { disk, image: base }),
+      ...(request.accept === undefined ? {} : { accept: request.accept }),
+    } as const
+    return pipe(
+      changeChain(at, { disk, commit }, host),
+      E.map((plan) => ({ ...plan, finally: [...plan.finally, ...goingOnAlways(plan)] })),
+    )
+  }
+
 /** What was frozen, by the overlay that lies on it; and then the overlay goes down into it again. */
 const overlayStages = (asked: ExportAsked, machine: Machine): ReadonlyArray<Stage> => {
   const { request, host } = asked
   const frozen = (disk: string): string => machine.disks.get(disk)?.active ?? ''
-  const committed = Array.from(
-    request.to.keys(),
-    (disk): Stage =>
-      (at) =>
-        changeChain(
-          at,
-          {
-            disk,
-            commit: {
-              top: at.disks.get(disk)?.active ?? '',
-              base: frozen(disk),
-              end: 'pivot',
-              leftovers: 'remove',
-              ...deviceOf(request.devices ?? [], { disk, image: frozen(disk) }),
-              ...(request.accept === undefined ? {} : { accept: request.accept }),
-            },
-          },
-          host,
-        ),
-  )
   return [
     (at) => take(at, takeRequest(at, request, 'external'), host),
     copied(asked, ({ disk }) => ({ image: frozen(disk), inside: undefined })),
-    ...committed,
+    ...Array.from(request.to.keys(), (disk) => overlayCommitted(asked, disk, frozen(disk))),
   ]
 }
 

@@ -317,6 +317,24 @@ describe('a domain of libvirt’s', () => {
       expect(shows(await exportedCells(request), session.expected())).toBe(true)
     }))
 
+  it('a guest that is suspended for a flush goes on, where the plan does not', () =>
+    running(async (session) => {
+      const { machine } = await session.look()
+      const plan = right(exportSnapshot(machine, { ...exportOf(session.stage.folder), way: 'overlay' }, machineHost))
+      const nothing = { _tag: 'QemuImg', argv: ['qemu-img', 'info', session.path('nothing')] } as const
+      const broken = {
+        ...plan,
+        steps: plan.steps.map((step) =>
+          step.call._tag === 'Libvirt' && step.call.function.call === 'virDomainResume'
+            ? { ...step, call: nothing }
+            : step,
+        ),
+      }
+      await expect(executeMachine(broken, session.host)).rejects.toThrow()
+      expect((await session.virsh('domstate')).trim()).toBe('running')
+      await session.write(7, 'z')
+    }))
+
   it('a snapshot that fails while the memory is saved leaves a guest that runs', () =>
     running(async (session) => {
       const { machine } = await session.look()

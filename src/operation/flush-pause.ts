@@ -1,0 +1,22 @@
+import type { Call } from '../call/call.js'
+import type { MachinePlan, MachineStep } from '../plan/machine-plan.js'
+import type { Cleanup } from '../plan/plan.js'
+
+/** What of a call has the guest stand still, or go on. */
+const goes = (call: Call): 'stands' | 'on' | undefined => {
+  const name = call._tag === 'Qmp' ? call.command.execute : call._tag === 'Libvirt' ? call.function.call : undefined
+  if (name === 'stop' || name === 'virDomainSuspend') return 'stands'
+  return name === 'cont' || name === 'virDomainResume' ? 'on' : undefined
+}
+
+const cleanup = (steps: ReadonlyArray<MachineStep>, from: number): ReadonlyArray<Cleanup> => {
+  const before = steps.findIndex(({ call, disk }, at) => at > from && disk === steps[from]?.disk && goes(call) === 'on')
+  const { call, why } = steps[before] ?? {}
+  return call === undefined || why === undefined
+    ? []
+    : [{ from, once: 'done', before, step: { call, why, failure: 'it goes on already, or has ended' } }]
+}
+
+/** Where QEMU is stopped so that it flushes, and something fails before it goes on, it goes on all the same. */
+export const goingOnAlways = ({ steps }: Pick<MachinePlan, 'steps'>): ReadonlyArray<Cleanup> =>
+  steps.flatMap(({ call }, from) => (goes(call) === 'stands' ? cleanup(steps, from) : []))
