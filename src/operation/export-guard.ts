@@ -109,9 +109,12 @@ const overlayGuard: ExportGuard = (asked) => {
 }
 
 /** What is owed already, and what would be then. */
-const owedGuard: ExportGuard = ({ machine, request }) => {
+const owedGuard: ExportGuard = (asked) => {
+  const { machine, request } = asked
   const { removal } = exportWay(machine, request)
   const { mostOwed = 1 } = request
+  if (removal === 'next stop' && !(mostOwed >= 1))
+    return notThisWay(asked, 'a deletion would be owed, and none may be: it can be made at once, or in a pause')
   const all = owed(machine)
   const disks = Array.from(machine.disks.keys())
   const names = new Set(all.map(({ snapshot }) => snapshot))

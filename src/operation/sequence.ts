@@ -57,12 +57,18 @@ export const emptyPlan = (
   assumes: [],
 })
 
+/** A refusal that counts steps, where so many come before. */
+const laterRefusal = (refusal: MachineRefusal, by: number): MachineRefusal =>
+  refusal._tag === 'DiskRefused' && refusal.refusal._tag === 'ImageOpen'
+    ? { ...refusal, refusal: { ...refusal.refusal, step: refusal.refusal.step + by } }
+    : refusal
+
 /** Plans one after the other, as one: all of them are there before the first step, or none is. */
 export const inSequence = (begin: MachinePlan, stages: ReadonlyArray<Stage>): E.Either<MachineRefusal, MachinePlan> => {
   let plan = begin
   for (const stage of stages) {
     const next = stage(plan.after)
-    if (E.isLeft(next)) return next
+    if (E.isLeft(next)) return E.left(laterRefusal(next.left, plan.steps.length))
     plan = joined(plan, next.right)
   }
   return E.right(plan)

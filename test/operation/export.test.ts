@@ -21,6 +21,7 @@ import type {
   MachineRefusal,
   NewImage,
   SettleEvent,
+  Step,
 } from '../../src/index.js'
 import { decodeMachine, encodeMachine } from '../../src/codec/index.js'
 import { withMachine } from '../../src/model/machine.js'
@@ -262,6 +263,31 @@ describe('under a temporary overlay', () => {
     ).toBe(true)
   })
 
+  it.each([
+    ['libvirt', managed, throughLibvirt, ['virDomainSuspend', 'virDomainResume']],
+    ['a monitor', alone, throughQmp, ['stop', 'cont']],
+  ] as const)('whatever fails while the guest stands for a flush, it goes on: %s', (_, of, host, [stop, on]) => {
+    const plan = exported(of, { ...both, way: 'overlay' }, host)
+    const name = (step: Step | undefined): string =>
+      step?.call._tag === 'Libvirt'
+        ? step.call.function.call
+        : step?.call._tag === 'Qmp'
+          ? step.call.command.execute
+          : ''
+    const found = plan.finally.map(({ from, once, before, step }) => [
+      name(plan.steps[from]),
+      once,
+      before === undefined ? '' : name(plan.steps[before]),
+      name(step),
+    ])
+    expect(found).toEqual([
+      [stop, 'done', on, on],
+      [stop, 'done', on, on],
+    ])
+    const paused = vm({ ...one, records: 'none', nodes: 'monitor', state: 'paused' }).machine
+    expect(exported(paused, { ...vda, way: 'overlay' }, throughQmp).finally).toEqual([])
+  })
+
   it('through the monitor too, quiesced, with an overlay of the caller’s', () => {
     const named = { ...overlay, overlays: new Map([['vda', file('between')]]), quiesce: 'require' } as const
     const plan = exported(alone, named, throughQmp)
@@ -434,6 +460,23 @@ describe('what speaks against an export', () => {
     })
   })
 
+  it('at a step that is counted in the whole plan', () => {
+    const reader = { image: 'v.1', by: { _tag: 'Tool', name: 'a backup' }, access: 'read' } as const
+    const host = { ...throughLibvirt, opened: new Map([['vda', [reader]]]) }
+    const plan = exported(managed, { ...vda, way: 'saved' }, throughLibvirt)
+    const taken = plan.steps.findIndex(({ call }) => call._tag === 'QemuImg' && call.argv.includes('-c'))
+    const imageOpen = (step: number) => ({ _tag: 'DiskRefused', refusal: { _tag: 'ImageOpen', image: 'v.1', step } })
+    expect(taken).toBe(1)
+    expect(refusedExport(managed, { ...vda, way: 'saved' }, host)).toMatchObject(imageOpen(taken))
+    expect(refusedSettle(plan.after, 'now', host)).toMatchObject(imageOpen(1))
+    const writer = { ...reader, access: 'write' } as const
+    const overlaid = exported(managed, { ...vda, way: 'overlay' }, throughLibvirt)
+    const copy = overlaid.steps.findIndex(({ call }) => call._tag === 'QemuImg' && call.argv[1] === 'convert')
+    expect(
+      refusedExport(managed, { ...vda, way: 'overlay' }, { ...host, opened: new Map([['vda', [writer]]]) }),
+    ).toMatchObject(imageOpen(copy))
+  })
+
   it('a job on what is shut off, and memory of which nobody says what it pins', () => {
     const job = { id: 'j', kind: 'commit', images: ['v'] } as const
     expect(refusedExport(off, vda, { ...throughQemuImg, jobs: new Map([['vda', [job]]]) })).toMatchObject({
@@ -518,6 +561,17 @@ describe('what is owed', () => {
     expect(calls(exported(owing, { ...request, removal: 'second pause' }, throughLibvirt)).at(-2)).toBe(
       'qemu-img snapshot -d second /images/v.1',
     )
+  })
+
+  it.each([0, -1, Number.NaN])('no more than %d is none, and one would be', (mostOwed) => {
+    expect(refusedExport(managed, { ...vda, way: 'saved', mostOwed }, throughLibvirt)).toMatchObject({
+      _tag: 'NotThisWay',
+    })
+    expect(refusedExport(owing, { ...vda, way: 'saved', mostOwed }, throughLibvirt)).toMatchObject({
+      _tag: 'NotThisWay',
+    })
+    const paid = { ...vda, way: 'saved', removal: 'second pause', mostOwed } as const
+    expect(owed(exported(managed, paid, throughLibvirt).after)).toEqual([])
   })
 
   it('of several disks at one moment it is one', () => {
