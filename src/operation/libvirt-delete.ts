@@ -10,7 +10,7 @@ import type { Above, DeleteFacts, LibvirtDeleteRequest } from './libvirt-delete-
 import { recordsAfterDelete } from './libvirt-delete-record.js'
 import type { LibvirtRecords } from './libvirt-delete-record.js'
 import { deleteRefusal } from './libvirt-rule.js'
-import { libvirtActive, parentOfDisk, libvirtDescendants, libvirtTree } from './libvirt-tree.js'
+import { isForkedBelow, libvirtActive, parentOfDisk, libvirtDescendants, libvirtTree } from './libvirt-tree.js'
 import type { LibvirtSnapshot } from './libvirt-tree.js'
 
 /**
@@ -142,6 +142,7 @@ export const predictDelete = (
   const facts: DeleteFacts = { machine, tree, snapshot, request }
   const refusal = validated(facts)
   if (refusal !== undefined) return E.left(refusal)
+  if (request.children !== 'none' && isForkedBelow(tree, name)) return E.left(deleteRefusal.E16())
   return snapshot.kind === 'external' && request.children === 'none'
     ? externalDeletion(facts)
     : E.right(internalDeletion(facts))

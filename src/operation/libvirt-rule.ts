@@ -72,7 +72,7 @@ export const deleteRefusal = {
     rule: 'E15',
     desc: 'Operation not supported: ' + 'deleting external snapshot that has internal snapshot as parent not supported',
   }),
-  /** The daemon follows a null pointer and dies; what a client sees. */
+  /** The daemon follows a null pointer, or one to what it has freed, and dies; what a client sees. */
   E16: (): LibvirtRefusal => ({ rule: 'E16', desc: 'End of file while reading data: Input/output error' }),
 } as const
 

@@ -67,6 +67,17 @@ export const libvirtDescendants = (tree: LibvirtTree, name: string): ReadonlyArr
   return found.reverse()
 }
 
+/**
+ * True where libvirt's way through all that is below a snapshot may lead to one twice: it forgets each on the way and hands its
+ * children to the parent, which puts them before its siblings. It does so where one that has children also has siblings, and
+ * comes before them in an order that nobody sees.
+ */
+export const isForkedBelow = (tree: LibvirtTree, name: string): boolean => {
+  const below = libvirtDescendants(tree, name)
+  const parents = below.map(({ parent }) => parent)
+  return below.some((one) => parents.includes(one.name) && parents.filter((other) => other === one.parent).length > 1)
+}
+
 /** The ancestors by the records, the parent first. Ends where a loop would begin again. */
 export const libvirtAncestors = ({ snapshots }: LibvirtTree, name: string): ReadonlyArray<LibvirtSnapshot> => {
   const found = new Set<LibvirtSnapshot>()

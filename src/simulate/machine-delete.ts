@@ -14,7 +14,7 @@ import { externalDisks, mergesOf, parentForDisk } from './machine-merge-plan.js'
 import type { Merge } from './machine-merge-plan.js'
 import { inWorld } from './machine-process.js'
 import type { MachineOutcome } from './machine-process.js'
-import { childrenIn, descendantsIn, isExternal } from './machine-tree.js'
+import { childrenIn, descendantsIn, isExternal, isForkedIn } from './machine-tree.js'
 import { guestOf, withSnapshot } from './machine-world.js'
 import type { MachineWorld, SimSnapshot, StoredDisk } from './machine-world.js'
 
@@ -107,6 +107,9 @@ const deleteExternal = (machine: MachineWorld, snapshot: SimSnapshot, meanwhile:
   return leaf && machine.current !== snapshot.name ? removed(machine, snapshot) : merge(machine, snapshot, meanwhile)
 }
 
+/** What the client sees: libvirt follows a pointer to a snapshot that it has freed. Whether it survives that is luck. */
+const daemonDies = libvirtRefuses('End of file while reading data: Input/output error')
+
 /** `virDomainSnapshotDelete`, for internal snapshots too; with METADATA_ONLY libvirt only forgets, and looks at nothing. */
 export const snapshotDelete = (
   machine: MachineWorld,
@@ -119,8 +122,10 @@ export const snapshotDelete = (
     return libvirtRefuses(`Domain snapshot not found: no domain snapshot with matching name '${name}'`)
   const extent = extentOf(call)
   const names = namedFor(machine, name, extent)
-  if (call.flags.includes('VIR_DOMAIN_SNAPSHOT_DELETE_METADATA_ONLY')) return E.right(allForgotten(machine, names))
-  const refused = deletionRefusal(machine, snapshot, extent)
+  const dies = extent !== 'itself' && isForkedIn(machine, name) ? daemonDies : undefined
+  if (call.flags.includes('VIR_DOMAIN_SNAPSHOT_DELETE_METADATA_ONLY'))
+    return dies ?? E.right(allForgotten(machine, names))
+  const refused = deletionRefusal(machine, snapshot, extent) ?? dies
   if (refused !== undefined) return refused
   if (extent === 'itself' && isExternal(snapshot)) return deleteExternal(machine, snapshot, meanwhile)
   return names.reduce<MachineOutcome>(

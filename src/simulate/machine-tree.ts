@@ -11,6 +11,13 @@ export const descendantsIn = (machine: MachineWorld, name: string): ReadonlyArra
   return found
 }
 
+/** True where one of all that come after a snapshot has both children and siblings. */
+export const isForkedIn = (machine: MachineWorld, name: string): boolean =>
+  [name, ...descendantsIn(machine, name).map((one) => one.name)].some((parent) => {
+    const children = childrenIn(machine, parent)
+    return children.length > 1 && children.some((child) => childrenIn(machine, child.name).length > 0)
+  })
+
 /** The ancestors of a snapshot, its parent first. */
 export const ancestorsIn = ({ snapshots }: MachineWorld, name: string): ReadonlyArray<SimSnapshot> => {
   const found: Array<SimSnapshot> = []

@@ -626,4 +626,27 @@ describe('refusals, in the words of libvirt 11.3', () => {
     expect(at(cut('gone'), 's1').slice(0, 4)).toBe('E16:')
     expect(at(cut('v'), 's1')).toBe('no refusal')
   })
+
+  it('E16: all below at once, where one has both children and siblings: the daemon dies', () => {
+    const inside = (name: string, parent?: string) => ({
+      name,
+      vda: 'inside v',
+      state: 'shutoff' as const,
+      ...(parent === undefined ? {} : { parent }),
+    })
+    const tree = (...below: ReadonlyArray<readonly [string, string]>): Vm => ({
+      disks: { vda: 'v^' },
+      snapshots: [inside('r'), ...below.map(([name, parent]) => inside(name, parent))],
+      current: 'r',
+      state: 'shut-off',
+    })
+    const asks = (of: Vm): ReadonlyArray<string> =>
+      (['none', 'children', 'children only'] as const).map((children) =>
+        refused(vm(of).machine, 'r', { children }).slice(0, 4),
+      )
+    expect(asks(tree(['a', 'r'], ['b', 'a'], ['c', 'b']))).toStrictEqual(['no r', 'no r', 'no r'])
+    expect(asks(tree(['a', 'r'], ['b', 'r'], ['c', 'r']))).toStrictEqual(['no r', 'no r', 'no r'])
+    expect(asks(tree(['b', 'r'], ['a', 'r'], ['c', 'a']))).toStrictEqual(['no r', 'E16:', 'E16:'])
+    expect(asks(tree(['m', 'r'], ['b', 'm'], ['a', 'm'], ['c', 'a']))).toStrictEqual(['no r', 'E16:', 'E16:'])
+  })
 })

@@ -126,6 +126,34 @@ describe('what the caller gives up goes last', () => {
     ])
   })
 
+  it('a future with a fork, one snapshot after the other: libvirt would die of forgetting all at once', () => {
+    const forked: Vm = {
+      disks: { vda: 'v[ab--] <- v.1[-c--] <- (v.2[--d-] <- v.3[---e] <- v.5[g---], v.4[f---]^)' },
+      snapshots: [
+        { name: 's1', vda: 'v' },
+        { name: 's2', parent: 's1', vda: 'v.1' },
+        { name: 's3', parent: 's2', vda: 'v.2' },
+        { name: 's4', parent: 's2', vda: 'v.1' },
+        { name: 's5', parent: 's3', vda: 'v.3' },
+      ],
+      current: 's4',
+    }
+    const fork = (of: Vm): ReadonlyArray<string> =>
+      lanes(reverted(vm(of), { to: 's1', present: 'discard', later: 'delete' })).filter((line) =>
+        line.includes('snapshot-delete'),
+      )
+    const leaves = (forked.snapshots ?? []).slice(0, 4)
+    expect(fork({ ...forked, snapshots: leaves })).toStrictEqual([
+      '---: virsh snapshot-delete vm s1 --metadata --children-only',
+    ])
+    expect(fork(forked)).toStrictEqual([
+      '---: virsh snapshot-delete vm s5 --metadata',
+      '---: virsh snapshot-delete vm s4 --metadata',
+      '---: virsh snapshot-delete vm s3 --metadata',
+      '---: virsh snapshot-delete vm s2 --metadata',
+    ])
+  })
+
   it('the future: the records first, then the images that nobody else needs', () => {
     const plan = reverted(vm(three), { to: 's1', present: 'discard', later: 'delete' })
     expect(lanes(plan).slice(3)).toStrictEqual([

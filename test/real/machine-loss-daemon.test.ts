@@ -20,6 +20,16 @@ const alone = async (act: (session: Session, libvirt: Libvirt) => Promise<void>)
   }
 }
 
+/** The same, on a daemon of which nothing stays in memory that it has freed: what is luck elsewhere is certain. */
+const unlucky = async (act: (session: Session, libvirt: Libvirt) => Promise<void>): Promise<void> => {
+  process.env['MALLOC_PERTURB_'] = '165'
+  try {
+    await alone(act)
+  } finally {
+    delete process.env['MALLOC_PERTURB_']
+  }
+}
+
 /** The daemon dies of what is asked, and is started again. */
 const dies = async (libvirt: Libvirt, asked: () => ReturnType<Session['tryVirsh']>): Promise<void> => {
   expect((await asked()).stderr).toContain('error: End of file while reading data: Input/output error')
@@ -59,6 +69,37 @@ describe('a snapshot off the active path whose record has stored no chain (E16)'
         session.note((of) => without(of, [name]))
         await session.check()
       }
+    })
+  })
+})
+
+describe('all that is below a snapshot, where one has both children and siblings (E16)', () => {
+  /** Three branches of two beside each other. */
+  const start = async (session: Session): Promise<void> => {
+    for (const name of ['s0', 's1', 's2', 's3']) await session.taken(name)
+    for (const name of ['s4', 's5', 's6']) {
+      await revertTo(session, 's1')
+      await session.virsh('destroy')
+      await session.taken(name)
+      await session.taken(`${name}a`)
+    }
+    await revertTo(session, 's0')
+  }
+
+  it('libvirt: the daemon dies of forgetting them all', async () => {
+    await unlucky(async (session, libvirt) => {
+      await start(session)
+      await dies(libvirt, () => session.tryVirsh('snapshot-delete', 's0', '--metadata', '--children-only'))
+    })
+  })
+
+  it('ours: a revert that deletes what came later forgets one after the other, and the daemon lives', async () => {
+    await unlucky(async (session) => {
+      await start(session)
+      const plan = await does(session, { revert: { to: 's0', later: 'delete', guest: 'shut-off' } })
+      expect(plan.how).toBe('by hand')
+      expect([...plan.after.snapshots.keys()]).toEqual(['s0'])
+      expect((await session.look()).seen.records.size).toBe(1)
     })
   })
 })

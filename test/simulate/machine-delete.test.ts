@@ -312,6 +312,15 @@ describe('what libvirt says', () => {
     expect(refusalOf(busy, revert('s1'))).toBe('Requested operation is not valid: domain has active block job')
   })
 
+  it('that its daemon dies of all below at once, where one has both children and siblings', () => {
+    const dies = 'End of file while reading data: Input/output error'
+    const fork = after(forked(), take('s4'), take('s5'), revert('s2', 'running'), take('s6'))
+    expect(refusalOf(fork, remove('s1', 'metadata', 'children only'))).toBe(dies)
+    expect(refusalOf(fork, remove('s1', 'metadata', 'children'))).toBe(dies)
+    expect(records(does(fork, remove('s4', 'metadata', 'children')))).toHaveLength(records(fork).length - 2)
+    expect(records(does(fork, remove('s1', 'metadata')))).toHaveLength(records(fork).length - 1)
+  })
+
   it('nothing of CHILDREN_ONLY on a leaf, which does nothing [D08]', () => {
     expect(records(does(three(), remove('s3', 'children only')))).toStrictEqual(records(three()))
   })

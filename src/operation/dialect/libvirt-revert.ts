@@ -2,7 +2,7 @@ import type { LibvirtCall, RevertCall } from '../../call/libvirt.js'
 import type { Chain } from '../../model/chain.js'
 import type { Snapshot } from '../../model/snapshot.js'
 import type { XmlElement } from '../../model/xml.js'
-import { libvirtDescendants, libvirtTree } from '../libvirt-tree.js'
+import { isForkedBelow, libvirtDescendants, libvirtTree } from '../libvirt-tree.js'
 import type { Draft, Move } from '../machine-lane.js'
 import type { RevertJob } from '../revert-job.js'
 import type { RevertOutcome } from '../revert-outcome.js'
@@ -52,7 +52,7 @@ const current = (domain: string, record: XmlElement): Draft =>
     'the guest comes from this snapshot now, and its record names the images that the guest writes',
   )
 
-/** Where libvirt has another tree than the machine, one after the other. */
+/** Where libvirt has another tree than the machine, or would die of forgetting all at once, one after the other. */
 const forgetEach = (outcome: RevertOutcome, known: ReadonlyArray<Snapshot>): ReadonlyArray<Draft> =>
   [...known].reverse().map(({ name }, index) => ({
     step: forgetStep(outcome.job.machine.name, name),
@@ -63,8 +63,10 @@ const forget = (outcome: RevertOutcome): ReadonlyArray<Draft> => {
   const { machine, snapshot, deleted } = outcome.job
   if (deleted.length === 0) return []
   const known = deleted.filter(({ recorded }) => recorded !== undefined)
-  const below = new Set(libvirtDescendants(libvirtTree(machine), snapshot.name).map(({ name }) => name))
-  if (below.size !== known.length || known.some(({ name }) => !below.has(name))) return forgetEach(outcome, known)
+  const tree = libvirtTree(machine)
+  const below = new Set(libvirtDescendants(tree, snapshot.name).map(({ name }) => name))
+  const others = below.size !== known.length || known.some(({ name }) => !below.has(name))
+  if (others || isForkedBelow(tree, snapshot.name)) return forgetEach(outcome, known)
   const call = {
     call: 'virDomainSnapshotDelete',
     arguments: { domain: machine.name, snapshot: snapshot.name },
