@@ -124,10 +124,12 @@ const recordProblems = ({ steps, after }: MachinePlan): ReadonlyArray<MachinePla
   )
 }
 
-/** Files of memory are no images, and nothing has to be seen of a chain before they go. */
+/** Files of memory are no images: nothing has to be seen of a chain before they go, and no image holds what they do. */
 const imageProblems = (plan: MachinePlan, images: ReadonlyArray<Image>): ReadonlyArray<MachinePlanProblem> =>
   stepProblems({ steps: plan.steps, images, begins: 'flushed' }).filter(
-    (problem) => problem._tag !== 'RemovedUnseen' || !plan.unlinked.includes(problem.path),
+    (problem) =>
+      (problem._tag !== 'RemovedUnseen' && problem._tag !== 'RemovedUnflushed') ||
+      !plan.unlinked.includes(problem.path),
   )
 
 const openProblems = (plan: MachinePlan): ReadonlyArray<MachinePlanProblem> =>

@@ -26,6 +26,7 @@ export {
   arbitraryRevertRequest,
   arbitraryTakeRequest,
 } from './machine-request.js'
+export { arbitraryDropRequest, arbitraryRestoreRequest, arbitrarySaveRequest } from './saved-request.js'
 export { assertMachinePlanKeepsContent } from './machine-law.js'
 export { assertMachinePlanSimulates } from './machine-simulated.js'
 export type { MachineMeanwhile } from './machine-simulated.js'

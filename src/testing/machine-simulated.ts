@@ -36,6 +36,7 @@ import {
   predictedRecords,
 } from './machine-expected.js'
 import { assertReads, failing, guestShallRead, snapshotShallRead } from './machine-law.js'
+import { assertSaved } from './machine-memory.js'
 import { allowedOrder } from './machine-order.js'
 import { writesOf, writtenOver } from './machine-write.js'
 
@@ -232,8 +233,7 @@ const assertSame = (
   what: string,
   [is, shall]: readonly [ReadonlyArray<string>, ReadonlyArray<string>],
 ): void => {
-  const extra = is.filter((line) => !shall.includes(line))
-  const missing = shall.filter((line) => !is.includes(line))
+  const [extra, missing] = [is.filter((one) => !shall.includes(one)), shall.filter((one) => !is.includes(one))]
   if (extra.length + missing.length > 0)
     trial.fail(`${what}: promised\n  ${missing.join('\n  ')}\nand it is\n  ${extra.join('\n  ')}`)
 }
@@ -261,8 +261,7 @@ const assertFiles = (trial: Trial, machine: MachineWorld): void => {
 }
 
 const assertEnd = (trial: Trial): void => {
-  const { plan } = trial
-  const machine = endOfMachine(trial.trace)
+  const [{ plan }, machine] = [trial, endOfMachine(trial.trace)]
   const state = Array.from(machine.worlds.values())[0]?.qemu?.guest ?? 'shut-off'
   if (state !== plan.after.state) trial.fail(`the guest is ${state} and not ${plan.after.state}`)
   assertChains(trial, machine)
@@ -271,6 +270,7 @@ const assertEnd = (trial: Trial): void => {
   if (plan.via !== 'libvirt') return
   assertSame(trial, 'definitions', [definedLines(machine, plan.after), definitionLines(plan.after)])
   assertSame(trial, 'records', [listedRecords(machine), predictedRecords(plan.after)])
+  assertSaved(trial, machine)
 }
 
 /**

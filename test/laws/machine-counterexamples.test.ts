@@ -6,7 +6,7 @@ import { changeChain } from '../../src/operation/change-chain.js'
 import { deleteSnapshots } from '../../src/operation/delete.js'
 import { forget } from '../../src/operation/forget.js'
 import { revert } from '../../src/operation/revert.js'
-import { defaultClusterBytes, layerOfPattern } from '../../src/index.js'
+import { checkMachinePlan, defaultClusterBytes, layerOfPattern } from '../../src/index.js'
 import type { MachinePlan, MachineRefusal } from '../../src/index.js'
 import { assertMachinePlanKeepsContent, assertMachinePlanSimulates } from '../../src/testing/index.js'
 import { vm } from '../operation/machine.js'
@@ -163,5 +163,20 @@ describe('found by random machines', () => {
     const recorded = plan.after.snapshots.get('s1')?.recorded
     expect(recordedDisks(recorded, 'disks').get('vda')?.path).toBe('/images/a5')
     expect(recordedDisks(recorded, 'revertDisks').size).toBe(0)
+  })
+
+  it('memory that nobody needs any more goes though the commit before it is still in the caches', () => {
+    const of = vm({
+      disks: { vda: 'a0[aa] <- a1[-b] <- a2[c-]^' },
+      snapshots: [
+        { name: 's1', vda: 'a0' },
+        { name: 's2', parent: 's1', vda: 'a1', memory: { _tag: 'External', path: '/images/s2.memory' } },
+      ],
+      current: 's2',
+    })
+    const asked = { snapshots: ['s2'], how: 'by hand', direction: 'commit', leftovers: 'keep' } as const
+    const plan = lawful(deleteSnapshots(of.machine, asked, ways.libvirt.host), of)
+    expect(plan.steps.at(-1)?.call).toStrictEqual({ _tag: 'Files', operation: 'remove', path: '/images/s2.memory' })
+    expect(checkMachinePlan(plan)).toEqual([])
   })
 })

@@ -10,17 +10,23 @@ import { exportSnapshot } from '../../src/operation/export.js'
 import { extractSnapshot } from '../../src/operation/extract.js'
 import { forget } from '../../src/operation/forget.js'
 import { renameImage } from '../../src/operation/rename-image.js'
+import { dropState } from '../../src/operation/drop-state.js'
+import { restoreState } from '../../src/operation/restore-state.js'
 import { revert } from '../../src/operation/revert.js'
+import { saveState } from '../../src/operation/save-state.js'
 import { take } from '../../src/operation/take.js'
 import {
   arbitraryChainRequest,
   arbitraryDeleteRequest,
+  arbitraryDropRequest,
   arbitraryExportRequest,
   arbitraryExtractRequest,
   arbitraryForgetRequest,
   arbitraryMachine,
   arbitraryRenameImageRequest,
+  arbitraryRestoreRequest,
   arbitraryRevertRequest,
+  arbitrarySaveRequest,
   arbitraryTakeRequest,
 } from '../../src/testing/index.js'
 import type { FilledMachine, MachineOptions } from '../../src/testing/index.js'
@@ -63,8 +69,30 @@ const reverting: Asking = (machine, host) =>
     .filter((request) => keepsDisks(machine, request))
     .map((request) => () => revert(machine, request, host))
 
+/** A machine with saved memory: as it is, or where nothing is saved, after that. */
+const withSaved = (machine: Machine, host: MachineHost): fc.Arbitrary<Machine> =>
+  machine.saved.length > 0
+    ? fc.constant(machine)
+    : arbitrarySaveRequest(machine).map((request) => {
+        const saved = saveState(machine, request, host)
+        return E.isRight(saved) ? saved.right.after : machine
+      })
+
 export const operations: Readonly<
-  Record<'take' | 'delete' | 'revert' | 'change a chain' | 'rename' | 'forget' | 'extract' | 'export', Asking>
+  Record<
+    | 'take'
+    | 'delete'
+    | 'revert'
+    | 'change a chain'
+    | 'rename'
+    | 'forget'
+    | 'extract'
+    | 'export'
+    | 'save'
+    | 'restore'
+    | 'drop',
+    Asking
+  >
 > = {
   take: (machine, host) => arbitraryTakeRequest(machine).map((request) => () => take(machine, request, host)),
   delete: (machine, host) =>
@@ -82,6 +110,15 @@ export const operations: Readonly<
     arbitraryExportRequest(machine).map((request) => () => exportSnapshot(machine, request, host)),
   extract: (machine, host) =>
     arbitraryExtractRequest(machine).map((request) => () => extractSnapshot(machine, request, host)),
+  save: (machine, host) => arbitrarySaveRequest(machine).map((request) => () => saveState(machine, request, host)),
+  restore: (machine, host) =>
+    withSaved(machine, host).chain((of) =>
+      arbitraryRestoreRequest(of).map((request) => () => restoreState(of, request, host)),
+    ),
+  drop: (machine, host) =>
+    withSaved(machine, host).chain((of) =>
+      arbitraryDropRequest(of).map((request) => () => dropState(of, request, host)),
+    ),
 }
 
 export const numRuns = (few: number): number => Number(process.env['BC_RUNS'] ?? few)

@@ -41,7 +41,7 @@ export const ended = (trace: MachineTrace): MachineWorld => {
 }
 
 /** The state as the caller reads it from libvirt. */
-const printed = (machine: Machine): Machine =>
+export const printed = (machine: Machine): Machine =>
   withMachine(machine, { saved: machine.saved.map((one) => ({ ...one, known: 'as printed' })) })
 
 export const savedOf = ({ machine, contents }: FilledMachine, place: SavedPlace): Saved => {
@@ -64,7 +64,10 @@ const shown = (views: Views): ReadonlyArray<string> =>
   Array.from(views, ([disk, view]) => `${disk}: ${patternOfLayer(view)}`)
 
 /** What is wrong where the guest is started from its memory now; nothing, where it reads what it read. */
-export const wrongAtStart = (machine: MachineWorld, { place, views }: Saved): string | undefined => {
+export const wrongAtStart = (
+  machine: MachineWorld,
+  { place, views }: Pick<Saved, 'place' | 'views'>,
+): string | undefined => {
   const started = resume(machine, place)
   if (E.isLeft(started)) return JSON.stringify(started.left)
   const now = guestViews(started.right)
