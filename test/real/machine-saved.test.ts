@@ -8,18 +8,17 @@ import {
   checkMachinePlan,
   deleteSnapshots,
   dropState,
-  pinnedBy,
   renameImage,
   restoreState,
   saveState,
   take,
 } from 'backing-chain'
-import type { Machine, MachinePlan, MachineRefusal, SavedPlace, SavedState } from 'backing-chain'
-import { decodeSavedState } from 'backing-chain/codec'
+import type { Machine, MachinePlan, MachineRefusal, SavedPlace } from 'backing-chain'
 import { withMachine } from '../../src/model/machine.js'
 import { right } from './harness/tree.js'
 import { labForAll } from './machine/lab.js'
 import { does } from './machine/plans.js'
+import { withStates } from './machine/saved.js'
 import { inSession, machineHost, without, type Looked, type Session } from './machine/session.js'
 import { targets } from './machine/stage.js'
 
@@ -38,19 +37,6 @@ const planned = (of: E.Either<MachineRefusal, MachinePlan>): MachinePlan => {
 
 const tagOf = (of: E.Either<MachineRefusal, MachinePlan>): string => (E.isLeft(of) ? of.left._tag : 'planned')
 
-/** The state as libvirt prints it. */
-const printed = async ({ virsh, stage }: Session, place: SavedPlace, guest: SavedState['guest']): Promise<SavedState> =>
-  right(
-    decodeSavedState(
-      place.kind === 'managed'
-        ? await virsh('managedsave-dumpxml', '--security-info')
-        : await stage.libvirt.ask('save-image-dumpxml', place.path, '--security-info'),
-      { place, guest },
-    ),
-  )
-
-const pinsOf = (machine: Machine): ReadonlyArray<unknown> => machine.saved.map((saved) => [...pinnedBy(saved, machine)])
-
 /** Saves the memory by a plan; the machine then, with the state as libvirt prints it. */
 const saved = async (session: Session, to: SavedPlace): Promise<Looked> => {
   const { machine, seen } = await session.look()
@@ -61,13 +47,8 @@ const saved = async (session: Session, to: SavedPlace): Promise<Looked> => {
 }
 
 /** The machine as it is, with the states that libvirt has printed anew. */
-const again = async (session: Session, of: Machine): Promise<Looked> => {
-  const { machine, seen } = await session.look()
-  const states = await Promise.all(of.saved.map((one) => printed(session, one.place, one.guest)))
-  const now = withMachine(machine, { saved: states })
-  expect(pinsOf(now)).toEqual(pinsOf(withMachine(machine, { saved: of.saved })))
-  return { machine: now, seen }
-}
+const again = async (session: Session, of: Machine): Promise<Looked> =>
+  withStates(session, await session.look(), of.saved)
 
 const restored = async (session: Session, { machine, seen }: Looked, from: SavedPlace): Promise<Machine> => {
   const plan = planned(restoreState(machine, { from }, machineHost))

@@ -9,10 +9,15 @@ const steps = Number(process.env['BC_WALK'] ?? 200)
 
 const lab = labForAll()
 
-it(`takes, deletes, reverts, forgets, commits, pulls and renames at random, BC_SEED=${String(seed)} BC_WALK=${String(steps)}`, async () => {
+it(`takes, deletes, reverts, forgets, commits, pulls, renames, saves and restores at random, BC_SEED=${String(seed)} BC_WALK=${String(steps)}`, async () => {
   const counts = await walk(lab, { seed, steps })
-  const planned = Array.from(counts).flatMap(([what, count]) => (what.includes(':') ? [] : [count]))
-  expect(planned.reduce((sum, count) => sum + count, 0)).toBeGreaterThan(steps / 2)
-  expect(counts.get('change by hand') ?? 0).toBeGreaterThan(steps / 40)
-  expect(counts.get('rename by hand') ?? 0).toBeGreaterThan(steps / 100)
+  const many = (is: (what: string) => boolean): number =>
+    Array.from(counts).reduce((sum, [what, count]) => (is(what) ? sum + count : sum), 0)
+  expect(many((what) => !what.includes(':'))).toBeGreaterThan(steps / 2)
+  expect(many((what) => what.startsWith('change by hand'))).toBeGreaterThan(steps / 50)
+  expect(many((what) => what.startsWith('rename by hand'))).toBeGreaterThan(steps / 100)
+  expect(many((what) => what.startsWith('save '))).toBeGreaterThan(steps / 50)
+  expect(many((what) => what.startsWith('restore ') || what === 'start restored')).toBeGreaterThan(steps / 100)
+  expect(many((what) => what.endsWith(' meanwhile') && !/^(restore|drop) /.test(what))).toBeGreaterThan(steps / 200)
+  expect(many((what) => what.endsWith(': StateSaved'))).toBeGreaterThan(0)
 }, 1_800_000)

@@ -140,7 +140,13 @@ const checkFiles = (plan: MachinePlan, before: Observed, seen: Observed): void =
   for (const path of removedBy(plan)) files.delete(path)
   for (const chain of plan.after.disks.values()) for (const image of chain.images.values()) files.add(pathOf(image))
   for (const { memory } of plan.after.snapshots.values()) if (memory._tag === 'External') files.add(memory.path)
+  for (const { place } of plan.after.saved) if (place.kind === 'file') files.add(place.path)
   expect(Array.from(seen.files.keys())).toEqual(Array.from(files).sort())
+}
+
+const checkSaved = ({ after: { saved } }: MachinePlan, { managedSave }: Observed): void => {
+  const managed = saved.some(({ place }) => place.kind === 'managed')
+  expect({ managedSave }).toEqual({ managedSave: managed })
 }
 
 /** What every point in time reads as: in the image that the map names, and in the one that libvirt's record does. */
@@ -183,6 +189,7 @@ export interface Done {
 export const compareMachine = async ({ plan, before, seen, expected }: Done): Promise<void> => {
   await checkBytes(plan.after, seen, expected)
   checkFiles(plan, before, seen)
+  checkSaved(plan, seen)
   checkHeaders(plan.after, seen)
   checkChains(plan.after, seen)
   checkRecords(plan.after, seen)

@@ -17,6 +17,8 @@ export interface Observed {
   /** What `snapshot-dumpxml --security-info` prints, by snapshot, parents first. */
   readonly records: ReadonlyMap<string, XmlElement>
   readonly current: string | undefined
+  /** Whether libvirt keeps memory for the next start. */
+  readonly managedSave: boolean
   /** What `snapshot-list --tree` prints, to the last space. */
   readonly tree: string
   /** The texts that the above was read from. */
@@ -117,6 +119,7 @@ export const observe = async (stage: MachineStage): Promise<Observed> => {
     records: new Map(names.map((name, index) => [name, elementOfText(records[index] ?? '')])),
     texts: { live, persistent, records },
     current: current === '' ? undefined : current,
+    managedSave: /^Managed save: +yes$/m.test(info),
     tree,
     files: await filesOf(stage),
   }

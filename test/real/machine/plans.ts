@@ -5,18 +5,24 @@ import { expect } from 'vitest'
 import type { Machine } from 'backing-chain'
 import { changeChain } from '../../../src/operation/change-chain.js'
 import { deleteSnapshots } from '../../../src/operation/delete.js'
+import { dropState } from '../../../src/operation/drop-state.js'
 import { extractSnapshot } from '../../../src/operation/extract.js'
 import { forget } from '../../../src/operation/forget.js'
 import type {
   ChainRequest,
   DeleteRequest,
+  DropRequest,
   ExtractRequest,
   ForgetRequest,
   RenameImageRequest,
+  RestoreRequest,
   RevertRequest,
+  SaveRequest,
   TakeRequest,
 } from '../../../src/operation/machine-request.js'
+import { restoreState } from '../../../src/operation/restore-state.js'
 import { revert } from '../../../src/operation/revert.js'
+import { saveState } from '../../../src/operation/save-state.js'
 import { take } from '../../../src/operation/take.js'
 import { renameImage } from '../../../src/operation/rename-image.js'
 import type { MachinePlan } from '../../../src/plan/machine-plan.js'
@@ -35,6 +41,9 @@ export type Asked =
   | { readonly change: ChainRequest }
   | { readonly rename: RenameImageRequest }
   | { readonly extract: ExtractRequest }
+  | { readonly save: SaveRequest }
+  | { readonly restore: RestoreRequest }
+  | { readonly drop: DropRequest }
 
 /** Names of snapshots that a plan ends. */
 export const endedBy = ({ before, after }: MachinePlan): ReadonlyArray<string> =>
@@ -46,9 +55,26 @@ const takenDisks = (request: TakeRequest, machine: Machine): ReadonlyArray<strin
     return mode === 'external' || mode === 'internal'
   })
 
+type OfImages = Extract<
+  Asked,
+  { readonly change: unknown } | { readonly rename: unknown } | { readonly extract: unknown }
+>
+
+const isAboutImages = (asked: Asked): asked is OfImages => 'change' in asked || 'rename' in asked || 'extract' in asked
+
+type OfMemory = Extract<Asked, { readonly save: unknown } | { readonly restore: unknown } | { readonly drop: unknown }>
+
+const isAboutMemory = (asked: Asked): asked is OfMemory => 'save' in asked || 'restore' in asked || 'drop' in asked
+
+const memoryPlan = (asked: OfMemory, machine: Machine): E.Either<MachineRefusal, MachinePlan> => {
+  if ('save' in asked) return saveState(machine, asked.save, machineHost)
+  if ('restore' in asked) return restoreState(machine, asked.restore, machineHost)
+  return dropState(machine, asked.drop, machineHost)
+}
+
 const changeOf = (asked: Asked, plan: MachinePlan): ((of: Expected) => Expected) => {
   const ended = endedBy(plan)
-  if ('change' in asked || 'rename' in asked || 'extract' in asked) {
+  if (isAboutImages(asked) || isAboutMemory(asked)) {
     expect(ended).toEqual([])
     return (of) => of
   }
@@ -63,6 +89,7 @@ const changeOf = (asked: Asked, plan: MachinePlan): ((of: Expected) => Expected)
 
 const planOf = (asked: Asked, machine: Machine, { files }: Observed): E.Either<MachineRefusal, MachinePlan> => {
   const reserved = Array.from(files.keys())
+  if (isAboutMemory(asked)) return memoryPlan(asked, machine)
   if ('take' in asked) return take(machine, { reserved, ...asked.take }, machineHost)
   if ('delete' in asked) return deleteSnapshots(machine, asked.delete, machineHost)
   if ('forget' in asked) return forget(machine, asked.forget, machineHost)

@@ -1,11 +1,14 @@
 // A random walk of plans on one machine. After each everything is compared with what was foretold.
 
 import * as E from 'fp-ts/lib/Either.js'
+import { expect } from 'vitest'
 import { activePath } from 'backing-chain'
-import type { ChainRequest, Machine } from 'backing-chain'
+import type { ChainRequest, Machine, SavedPlace, SavedState } from 'backing-chain'
+import { managedIn, writtenSince } from '../../../src/model/saved-state.js'
 import { machineOf } from './machine-of.js'
 import { expectRefusedByLibvirt, planned, reasonOf, type Asked } from './plans.js'
 import { randomOf, type Random } from './random.js'
+import { withStates } from './saved.js'
 import { inSession, type Looked, type Session } from './session.js'
 import { cellCount, targets, type Lab } from './stage.js'
 
@@ -18,15 +21,26 @@ interface At {
   readonly next: number
 }
 
+/** The states that fit the disks. */
+const waiting = ({ saved }: Machine): ReadonlyArray<SavedState> => saved.filter(({ disks }) => disks === 'as saved')
+
 const names = ({ machine }: At): ReadonlyArray<string> => Array.from(machine.snapshots.keys())
+
+const inside = new Map(targets.map((target) => [target, { mode: 'internal' }] as const))
 
 const take = ({ random, machine, session, next }: At): Asked => {
   const name = `s${String(next)}`
+  if (random.oneIn(6))
+    return { take: { name, disks: inside, ...(machine.state === 'running' ? { memory: { _tag: 'Internal' } } : {}) } }
   const left = random.oneIn(8) ? new Map([[random.pick(targets), { mode: 'no' as const }]]) : undefined
   const memory = { _tag: 'External', path: session.path(`${name}.memory`) } as const
   const kept = machine.state === 'running' && left === undefined && random.oneIn(8)
   return { take: { name, ...(left === undefined ? {} : { disks: left }), ...(kept ? { memory } : {}) } }
 }
+
+/** While memory waits, every other time it shall follow the disks. */
+const saved = ({ random, machine }: At): { readonly saved?: 'repoint' } =>
+  waiting(machine).length > 0 && random.oneIn(2) ? { saved: 'repoint' } : {}
 
 const remove = (at: At): Asked => {
   const { random } = at
@@ -36,6 +50,7 @@ const remove = (at: At): Asked => {
       snapshots: random.some(names(at), how === 'libvirt' ? 1 : 3),
       how,
       direction: random.pick(['commit', 'pull', 'auto', 'auto'] as const),
+      ...saved(at),
     },
   }
 }
@@ -70,18 +85,29 @@ const change = (at: At): Asked => {
   const leftovers = random.pick(['keep', 'remove'] as const)
   const pivot = upper === images.at(-1) ? { end: 'pivot' as const } : {}
   const request: ChainRequest = random.oneIn(2)
-    ? { disk, metadata, commit: { top: upper, base: lower, leftovers, ...pivot } }
-    : { disk, metadata, pull: { into: upper, leftovers, ...(random.oneIn(2) ? { base: lower } : {}) } }
+    ? { disk, metadata, ...saved(at), commit: { top: upper, base: lower, leftovers, ...pivot } }
+    : { disk, metadata, ...saved(at), pull: { into: upper, leftovers, ...(random.oneIn(2) ? { base: lower } : {}) } }
   return { change: request }
 }
 
 /** Another path for any image of a disk; where the guest runs, for one that it does not read. */
-const renaming = ({ random, machine, session, next }: At): Asked => {
+const renaming = (at: At): Asked => {
+  const { random, machine, session, next } = at
   const disk = random.pick(targets)
   const chain = machine.disks.get(disk)
   const images = chain === undefined ? [] : Array.from(chain.images.keys(), String)
   const to = session.path(`${disk}.r${String(next)}`)
-  return { rename: { disk, image: random.pick(images), to, name: to } }
+  return { rename: { disk, image: random.pick(images), to, name: to, ...saved(at) } }
+}
+
+const memory = (at: At): Asked => {
+  const { random, machine, session, next } = at
+  const places = machine.saved.map(({ place }) => place)
+  const path = session.path(`saved${String(next)}.memory`)
+  const to = random.pick<SavedPlace>([{ kind: 'managed' }, { kind: 'file', path }])
+  if (places.length > 0 && random.oneIn(4)) return { drop: { place: random.pick(places) } }
+  if (machine.state === 'shut-off' && places.length > 0) return { restore: { from: random.pick(places) } }
+  return { save: { to } }
 }
 
 const asked = (at: At): Asked => {
@@ -94,7 +120,9 @@ const asked = (at: At): Asked => {
     [many > 4 ? 1 : 0, 'forget'],
     [3, 'change'],
     [at.machine.state === 'shut-off' ? 3 : 1, 'rename'],
+    [waiting(at.machine).length > 0 ? 6 : 2, 'memory'],
   ] as const)
+  if (what === 'memory') return memory(at)
   if (what === 'rename') return renaming(at)
   if (what === 'take') return take(at)
   if (what === 'remove') return remove(at)
@@ -110,19 +138,28 @@ const guestWrites = async ({ session, random }: At): Promise<void> => {
     }
 }
 
-/** The guest does something by itself: it writes, stops or starts. */
-const alone = async (at: At): Promise<string> => {
+interface Alone {
+  readonly what: string
+  readonly saved: ReadonlyArray<SavedState>
+}
+
+/** The guest does something by itself: it writes, stops or starts, from the memory that libvirt has for it. */
+const alone = async (at: At): Promise<Alone> => {
   const { session, machine, random } = at
+  const { saved } = machine
   if (machine.state !== 'running') {
     await session.virsh('start')
-    return 'start'
+    const managed = managedIn(saved)
+    const why = managed === undefined ? 'booted' : 'restored'
+    expect(await session.virsh('domstate', '--reason')).toContain(`running (${why})`)
+    return { what: `start ${why}`, saved: writtenSince(saved.filter((one) => one !== managed)) }
   }
   await guestWrites(at)
   if (random.oneIn(3)) {
     await session.virsh('destroy')
-    return 'write and stop'
+    return { what: 'write and stop', saved }
   }
-  return 'write'
+  return { what: 'write', saved }
 }
 
 interface Done {
@@ -133,9 +170,9 @@ interface Done {
 const step = async (at: At, log: (line: string) => void): Promise<Done> => {
   const { session, random, machine, looked } = at
   if (random.oneIn(3)) {
-    const what = await alone(at)
-    log(what)
-    return { what, looked: await session.check() }
+    const done = await alone(at)
+    log(done.what)
+    return { what: done.what, looked: await withStates(session, await session.check(), done.saved) }
   }
   if (machine.state === 'running' && random.oneIn(2)) await guestWrites(at)
   const one = asked(at)
@@ -149,7 +186,10 @@ const step = async (at: At, log: (line: string) => void): Promise<Done> => {
   }
   const points = random.oneIn(4) ? { points: 'after each step' as const } : {}
   const seen = await session.run(plan.right, { choose: random.below, ...points })
-  return { what: `${operation} ${plan.right.plan.how}`, looked: { seen, machine: machineOf(seen) } }
+  const { how, after } = plan.right.plan
+  const meanwhile = waiting(machine).length > 0 ? ' meanwhile' : ''
+  const now = await withStates(session, { seen, machine: machineOf(seen) }, after.saved)
+  return { what: `${operation} ${how}${meanwhile}`, looked: now }
 }
 
 /** Walks; gives back how often what happened. */
