@@ -26,8 +26,8 @@ const lab = labForAll()
 
 const managed: SavedPlace = { kind: 'managed' }
 
-/** A file beside the folder of the machine's images. */
-const inFile = ({ stage }: Session, name: string): SavedPlace => ({ kind: 'file', path: `${stage.folder}.${name}` })
+/** A file among the machine's images. */
+const inFile = ({ path }: Session, name: string): SavedPlace => ({ kind: 'file', path: path(`saved.${name}`) })
 
 const planned = (of: E.Either<MachineRefusal, MachinePlan>): MachinePlan => {
   const plan = right(of)
