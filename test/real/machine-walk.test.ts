@@ -14,8 +14,8 @@ it(`takes, deletes, reverts, forgets, commits, pulls, renames, saves and restore
   const many = (is: (what: string) => boolean): number =>
     Array.from(counts).reduce((sum, [what, count]) => (is(what) ? sum + count : sum), 0)
   expect(many((what) => !what.includes(':'))).toBeGreaterThan(steps / 2)
-  expect(many((what) => what.startsWith('change by hand'))).toBeGreaterThan(steps / 50)
-  expect(many((what) => what.startsWith('rename by hand'))).toBeGreaterThan(steps / 100)
+  expect(many((what) => what.startsWith('change by hand'))).toBeGreaterThan(steps / 100)
+  expect(many((what) => what.startsWith('rename by hand'))).toBeGreaterThan(steps / 200)
   expect(many((what) => what.startsWith('save '))).toBeGreaterThan(steps / 50)
   expect(many((what) => what.startsWith('restore ') || what === 'start restored')).toBeGreaterThan(steps / 100)
   expect(many((what) => what.endsWith(' meanwhile') && !/^(restore|drop) /.test(what))).toBeGreaterThan(steps / 200)

@@ -1,6 +1,5 @@
 // Who has an image open: what QEMU's locks say to each run of qemu-img, and to plans made while somebody reads an image.
 
-import { spawn, type ChildProcess } from 'node:child_process'
 import { copyFile, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,28 +12,9 @@ import { execute } from './harness/steps.js'
 import { buildTree, chainOf, pathOf, right, type Tree } from './harness/tree.js'
 import { binary, qemuVersions, type QemuVersion } from './lab/binaries.js'
 import { run, runOk } from './lab/exec.js'
+import { hold, release } from './lab/holder.js'
 
 const picture = 'base[aaaa] <- (top[b---]^ <- over[-c--], sib[--d-])'
-
-/** Opens one file alone, without its backing file, and holds it until it is killed. */
-const hold = async (version: QemuVersion, path: string, access: 'read' | 'write'): Promise<ChildProcess> => {
-  const file = { driver: 'file', filename: path }
-  const json = JSON.stringify({ driver: 'qcow2', backing: null, file })
-  const child = spawn(binary(version, 'qemu-io'), [...(access === 'read' ? ['-r'] : []), `json:${json}`])
-  child.stdin.write('length\n')
-  const said = await Promise.race([
-    new Promise<string>((resolve) => child.stdout.once('data', (data: Buffer) => resolve(data.toString()))),
-    new Promise<string>((resolve) => child.stderr.once('data', (data: Buffer) => resolve(data.toString()))),
-  ])
-  expect(said).not.toContain('Failed')
-  return child
-}
-
-const release = (child: ChildProcess): Promise<void> =>
-  new Promise((resolve) => {
-    child.once('close', () => resolve())
-    child.kill('SIGKILL')
-  })
 
 type Args = ReadonlyArray<string>
 type At = (name: string) => string
