@@ -52,6 +52,7 @@ const machineAssumption = tagged('_tag', {
   SizesAsTaken: exact({ _tag: oneOf('SizesAsTaken'), snapshot: text, disks: list(text) }, {}),
   RecordsEnd: exact({ _tag: oneOf('RecordsEnd'), domain: text }, {}),
   StoredOn: exact({ _tag: oneOf('StoredOn'), disk: text, path: text, on: text }, {}),
+  WrittenOut: exact({ _tag: oneOf('WrittenOut'), disk: text, images: list(text) }, {}),
   CopyHolds: exact({ _tag: oneOf('CopyHolds'), disk: text, volume: text, sizeBytes: size }, {}),
   CopyReads: exact({ _tag: oneOf('CopyReads'), disk: text, path: text, images: list(text) }, {}),
   NothingElseIn: exact({ _tag: oneOf('NothingElseIn'), path: text }, {}),

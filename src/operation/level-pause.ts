@@ -24,7 +24,7 @@ export const resumeStep = ({ machine, host }: LevelJob): Step =>
 
 const stopSteps = ({ machine, host }: LevelJob): ReadonlyArray<Step> => {
   if (host.via === 'qmp') return [qmp({ execute: 'stop' }, stopping)]
-  // libvirt has flushed a guest that is paused when it paused it.
+  // Asked to suspend a guest that is paused, libvirt does nothing: see `HeldBack`.
   if (machine.state !== 'running') return []
   return [libvirt({ call: 'virDomainSuspend', arguments: { domain: machine.name }, flags: [] }, stopping)]
 }

@@ -11,6 +11,7 @@ import type { LevelBelow, StorageLevel } from '../model/storage-level.js'
 import type { MachineHost } from '../plan/machine-host.js'
 import type { MachineRefusal } from '../plan/machine-refusal.js'
 import type { LevelObjection } from '../plan/passed-over.js'
+import { heldBackOf } from './held-back.js'
 import type { LevelRequest } from './level-request.js'
 import type { TakeDisk, TakeRequest } from './machine-request.js'
 import { take } from './take.js'
@@ -166,12 +167,21 @@ const busyObjection = ({ host, request }: LevelJob, chain: Chain, level: LevelBe
   return writer === undefined ? undefined : { _tag: 'WrittenByOther', image: writer.image, by: writer.by }
 }
 
+/** libvirt suspends no guest that is paused, so QEMU flushes nothing; where memory is kept it does so by itself. */
+const heldBackObjection = ({ machine, request, host }: LevelJob, chain: Chain): Objection => {
+  const kept = request.memory !== undefined && request.memory._tag !== 'None'
+  const asked = host.via === 'libvirt' && machine.state === 'paused' && host.heldBack === undefined && !kept
+  const image = asked ? heldBackOf(chain) : undefined
+  return image === undefined ? undefined : { _tag: 'HeldBack', image }
+}
+
 const belowQemu = (job: LevelJob, chain: Chain, level: LevelBelow): Objection =>
   absolute(level) ??
   nameObjection(level, job.request.name) ??
   placeObjection(chain, level) ??
   dataObjection(chain) ??
   busyObjection(job, chain, level) ??
+  heldBackObjection(job, chain) ??
   takenObjection(job, chain, level) ??
   headerObjection(job, chain, level)
 

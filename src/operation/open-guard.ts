@@ -16,7 +16,8 @@ import type { Plan } from '../plan/plan.js'
 import { refuse } from '../plan/refusal.js'
 import type { Refusal } from '../plan/refusal.js'
 
-const imageOpen = ({ image, step, wants, by, held }: StepConflict): Refusal =>
+/** Two who cannot have an image open at once, as a refusal; the guest itself is not asked to close it. */
+export const imageOpen = ({ image, step, wants, by, held }: StepConflict): Refusal =>
   refuse(
     { _tag: 'ImageOpen', image, step, wants, by, held },
     held.by._tag === 'ThisGuest' ? [] : [{ _tag: 'CloseFirst', image, by: held.by }],

@@ -15,7 +15,7 @@ import type { MachineHost } from '../plan/machine-host.js'
 import type { DiskPart, MachineAssumption, MachinePlan } from '../plan/machine-plan.js'
 import { refuseMachine } from '../plan/machine-refusal.js'
 import type { CopyProblem, Loss, MachineRefusal } from '../plan/machine-refusal.js'
-import { refuse } from '../plan/refusal.js'
+import { heldBy, openConflicts } from '../plan/open-conflict.js'
 import { copyUseGuard } from './copy-use.js'
 import { revertPlaces, revertToCopySteps } from './dialect/level-step.js'
 import { fatesOf } from './fates.js'
@@ -23,6 +23,7 @@ import { placeOfCopy } from './level-outcome.js'
 import type { RevertToCopiesRequest } from './level-request.js'
 import { viaGuard } from './machine-guard.js'
 import { assemble } from './machine-lane.js'
+import { imageOpen } from './open-guard.js'
 import { newFilesGuard } from './taken-path.js'
 
 const unfit = ({ snapshot }: StorageCopy, disk: string, why: CopyProblem): MachineRefusal =>
@@ -153,14 +154,12 @@ const pathGuard = (machine: Machine, { copies, present }: RevertToCopiesRequest)
 
 /** Whoever has an image open has another one, or a spoilt one, afterwards. */
 const openGuard = ({ copies }: RevertToCopiesRequest, host: MachineHost) => {
+  const by = { _tag: 'Tool', name: 'the executor' } as const
   for (const { disk, inside } of copies) {
-    const held = host.opened?.get(disk)?.find(({ image, access }) => inside.includes(image) && access !== 'header')
-    if (held === undefined) continue
-    const by = { _tag: 'Tool', name: 'the executor' } as const
-    const refusal = refuse({ _tag: 'ImageOpen', image: held.image, step: 0, wants: 'write', by, held }, [
-      { _tag: 'CloseFirst', image: held.image, by: held.by },
-    ])
-    return refuseMachine({ _tag: 'DiskRefused', disk, refusal })
+    const wanted = inside.map((image) => ({ image, by, access: 'write' }) as const)
+    const [conflict] = openConflicts(wanted, heldBy(host.opened?.get(disk) ?? []))
+    if (conflict !== undefined)
+      return refuseMachine({ _tag: 'DiskRefused', disk, refusal: imageOpen({ ...conflict, step: 0 }) })
   }
   return undefined
 }

@@ -15,6 +15,7 @@ import type { MachineRefusal } from '../plan/machine-refusal.js'
 import type { Cleanup } from '../plan/plan.js'
 import { diskConsistency } from './consistency.js'
 import { copyGroups, takeCopies } from './dialect/level-step.js'
+import { writtenOut } from './held-back.js'
 import { chooseLevels } from './level-choose.js'
 import type { LevelChoice } from './level-choose.js'
 import { copiesOf, copyAssumptions, placeOfCopy, recordCopied, withCopied, withReaders } from './level-outcome.js'
@@ -103,7 +104,14 @@ const assumptionsOf = ({ job, copies }: Chosen, taken: MachinePlan | undefined):
     disk,
     assumption: { _tag: 'Closed', images: inside },
   }))
-  return [...own, ...copies.flatMap(copyAssumptions), ...closed]
+  const written =
+    taken === undefined
+      ? writtenOut(
+          machine,
+          copies.map(({ disk }) => disk),
+        )
+      : []
+  return [...own, ...copies.flatMap(copyAssumptions), ...closed, ...written]
 }
 
 const consistencyOf = (job: LevelJob): Consistency =>

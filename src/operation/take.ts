@@ -11,6 +11,7 @@ import { qemuImgTake } from './dialect/qemu-img-take.js'
 import { dismissAlways } from './dialect/qmp-memory.js'
 import { agentFreeze, qmpTake } from './dialect/qmp-take.js'
 import { guarded } from './guard.js'
+import { writtenOut } from './held-back.js'
 import { savedStatesGuard } from './saved-guard.js'
 import { recordsAssumption } from './machine-guard.js'
 import { assemble } from './machine-lane.js'
@@ -58,6 +59,7 @@ const machineAssumptions = (job: TakeJob): ReadonlyArray<MachineAssumption> => {
       ? [{ _tag: 'OfDisk' as const, disk: 'memory', assumption: { _tag: 'NothingAt' as const, path: memory.path } }]
       : []),
     ...(host.via === 'qmp' && memory._tag === 'Internal' ? [{ _tag: 'NoOtherDisks' as const }] : []),
+    ...(memory._tag === 'None' ? writtenOut(machine, disksTaken(job, 'manual')) : []),
     ...(off ? disksTaken(job, 'internal') : []).map((disk) => {
       const images = [machine.disks.get(disk)?.active ?? '']
       return { _tag: 'OfDisk' as const, disk, assumption: { _tag: 'Closed' as const, images } }

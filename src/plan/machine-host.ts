@@ -13,6 +13,8 @@ import type { Hypervisor, RunningJob } from './hypervisor.js'
  * - `opened`: who has which image of a disk open besides the guest itself, by disk; left out where nobody looked.
  * - `agent`: whether the guest agent answers; left out where nobody looked.
  * - `managedSave`: whether libvirt has a saved state of the domain; left out where nobody looked.
+ * - `heldBack`: of a guest that is paused, `nothing` where QEMU has written out all that it held back: a call has paused it and no error
+ *   of a disk, and no block job has ended since. Through libvirt nothing makes a paused guest's QEMU do so; left out where nobody knows.
  *
  * @since 0.2.0
  */
@@ -24,4 +26,5 @@ export interface MachineHost {
   readonly opened?: ReadonlyMap<string, ReadonlyArray<Opening>>
   readonly agent?: 'answers' | 'absent'
   readonly managedSave?: 'none' | 'present'
+  readonly heldBack?: 'nothing'
 }

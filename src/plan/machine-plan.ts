@@ -79,6 +79,8 @@ export type MachineAssumption =
   | { readonly _tag: 'RecordsEnd'; readonly domain: string }
   /** What is at this path is on that volume, or in that subvolume, which can be snapshotted. */
   | { readonly _tag: 'StoredOn'; readonly disk: string; readonly path: string; readonly on: string }
+  /** QEMU can write out what it holds back of these images when it stops: it says nothing where that fails, on a full file system say. */
+  | { readonly _tag: 'WrittenOut'; readonly disk: string; readonly images: ReadonlyArray<string> }
   /** No more than so many bytes are written before the snapshot of this volume is done with: then it is lost. */
   | { readonly _tag: 'CopyHolds'; readonly disk: string; readonly volume: string; readonly sizeBytes: number }
   /** These images stay as they are: a copy reads them. */

@@ -11,6 +11,8 @@ import type { LevelKind } from '../model/storage-level.js'
  * - `SnapshotsInside`: the folder of the snapshots is in the subvolume itself.
  * - `DataFileApart`: the data are in a file of their own, to which the copy would lead.
  * - `HeaderLeadsAway`: a backing string that the copy has leads elsewhere from there.
+ * - `HeldBack`: the guest is paused already, so libvirt has QEMU write nothing out, and a job that has ended since can have left
+ *   something: see `heldBack` of the host.
  * - `JobActive`: a block job writes on while the guest is paused. `WrittenByOther`: so does somebody else.
  * - `AllOrNone`: a snapshot inside is one of all disks, and these are not taken so. `AllInside`: all disks are taken inside, since another
  *   disk prefers that.
@@ -29,6 +31,7 @@ export type LevelObjection<Refusal> =
   | { readonly _tag: 'SnapshotsInside'; readonly snapshots: string; readonly subvolume: string }
   | { readonly _tag: 'DataFileApart'; readonly image: string }
   | { readonly _tag: 'HeaderLeadsAway'; readonly image: string; readonly header: string }
+  | { readonly _tag: 'HeldBack'; readonly image: string }
   | { readonly _tag: 'JobActive'; readonly job: string; readonly kind: string }
   | { readonly _tag: 'WrittenByOther'; readonly image: string; readonly by: Opener }
   | { readonly _tag: 'AllOrNone'; readonly lacking: ReadonlyArray<string> }

@@ -31,6 +31,8 @@ const texts: { readonly [T in keyof ByTag]: (objection: ByTag[T]) => string } = 
   DataFileApart: ({ image }) => `the data of ${nameText(image)} are in a file of their own`,
   HeaderLeadsAway: ({ image, header }) =>
     `the backing string ${JSON.stringify(header)} of ${nameText(image)} leads elsewhere from the copy`,
+  HeldBack: ({ image }) =>
+    `the guest is paused already, and libvirt cannot have QEMU write out what it may still hold back of ${nameText(image)}`,
   JobActive: ({ job, kind }) => `the ${kind} job ${nameText(job)} writes on while the guest is paused`,
   WrittenByOther: ({ image, by }) => `${nameText(image)} is open for writing: ${openerText(by)}`,
   AllOrNone: ({ lacking }) => `it takes all disks or none, and these are not taken so: ${names(lacking)}`,

@@ -51,6 +51,8 @@ const assumptions: { readonly [T in keyof ByTag]: (assumption: ByTag[T]) => stri
   RecordsEnd: ({ domain }) =>
     `${nameText(domain)} is transient: when it stops, libvirt drops its records of snapshots, and the files stay`,
   StoredOn: ({ disk, path, on }) => `on ${nameText(disk)}, what is at ${JSON.stringify(path)} is stored on ${on}`,
+  WrittenOut: ({ disk, images }) =>
+    `on ${nameText(disk)}, QEMU has written out what it held back of ${names(images)}: it says nothing where that fails`,
   CopyHolds: ({ disk, volume, sizeBytes }) =>
     `on ${nameText(disk)}, no more than ${sizeText(sizeBytes)} are written while the snapshot ${volume} is needed, which is lost then`,
   CopyReads: ({ disk, path, images }) =>

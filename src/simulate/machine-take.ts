@@ -99,9 +99,9 @@ const withMemory = (machine: MachineWorld, { memory, name }: Take): MachineWorld
     ? { ...machine, memoryFiles: new Map(machine.memoryFiles).set(keyOf(memory.path), name) }
     : machine
 
-/** A guest is left paused where somebody else is to save a disk. */
+/** A guest is left paused where somebody else is to save a disk; one that is paused already is told nothing, and flushes nothing. */
 const pausedFor = (machine: MachineWorld, { disks, live }: Take): MachineWorld =>
-  live && Array.from(disks.values()).some(({ mode }) => mode === 'manual')
+  live && guestOf(machine) === 'running' && Array.from(disks.values()).some(({ mode }) => mode === 'manual')
     ? mapWorlds(machine, (world) => withProcess(flushAll(world), { guest: 'paused' }))
     : machine
 

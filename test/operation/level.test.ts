@@ -2,7 +2,15 @@ import * as E from 'fp-ts/lib/Either.js'
 import { describe, expect, it } from 'vitest'
 
 import { explainMachine, explainMachineRefusal, pausesOf, shellLine } from '../../src/index.js'
-import type { LevelPlan, LevelRequest, Machine, MachineHost, MachineRefusal, StorageLevel } from '../../src/index.js'
+import type {
+  LevelPlan,
+  LevelRequest,
+  Machine,
+  MachineHost,
+  MachineRefusal,
+  Opener,
+  StorageLevel,
+} from '../../src/index.js'
 import { decodeMachinePlan, encodeMachinePlan } from '../../src/codec/machine-plan-json.js'
 import { withMachine } from '../../src/model/machine.js'
 import { deleteCopies } from '../../src/operation/delete-copies.js'
@@ -147,6 +155,7 @@ describe('a snapshot at the level preferred', () => {
       'StoredOn',
       'OfDisk',
       'CopyHolds',
+      'WrittenOut',
     ])
     expect(explainMachine(level.plan)).toContain('no more than 8 MiB (8,388,608 bytes) are written')
   })
@@ -228,6 +237,35 @@ describe('a level is passed over', () => {
     const opened = new Map([['vda', [{ image: 'a.1', by, access: 'write' } as const]]])
     expect(why(free, reflink, {}, { ...throughQmp, opened })).toStrictEqual([
       { _tag: 'WrittenByOther', image: 'a.1', by },
+    ])
+  })
+
+  it('where libvirt cannot have QEMU write out what it holds back, of a guest that is paused already', () => {
+    const paused: Vm = { ...managed, state: 'paused' }
+    expect(why(paused, reflink, {}, throughLibvirt)).toStrictEqual([{ _tag: 'HeldBack', image: 'a.1' }])
+    const told = right(
+      ask(paused, { levels: levels([reflink], [external]) }, { ...throughLibvirt, heldBack: 'nothing' }),
+    )
+    expect(told.chosen.get('vda')).toStrictEqual(reflink)
+    // It is not asked to: it would do nothing.
+    expect(lines(told).join()).not.toContain('suspend')
+  })
+
+  it('for nothing held back where the guest runs, is off, is raw, keeps memory, or has a monitor', () => {
+    const fits = (of: Vm, host: MachineHost, more: Partial<LevelRequest> = {}) =>
+      E.isRight(ask(of, { levels: levels([reflink], [reflink]), ...more }, host))
+    const paused: Vm = { ...managed, state: 'paused' }
+    expect(fits(paused, throughLibvirt)).toBe(false)
+    expect(fits(paused, throughLibvirt, { memory: { _tag: 'External', path: '/images/memory' } })).toBe(true)
+    expect(fits(managed, throughLibvirt)).toBe(true)
+    expect(fits({ ...managed, state: 'shut-off' }, throughLibvirt)).toBe(true)
+    const raws = { a: { format: 'raw' }, b: { format: 'raw' } } as const
+    expect(fits({ ...paused, disks: { vda: 'a^', vdb: 'b^' }, images: raws }, throughLibvirt)).toBe(true)
+    const level = right(ask({ ...free, state: 'paused' }, { levels: levels([reflink], [reflink]) }))
+    expect([lines(level)[0], lines(level).at(-1)]).toStrictEqual(['{"execute":"stop"}', 'sync -- /images/b.now'])
+    expect(level.plan.assumes.filter(({ _tag }) => _tag === 'WrittenOut')).toStrictEqual([
+      { _tag: 'WrittenOut', disk: 'vda', images: ['a.1'] },
+      { _tag: 'WrittenOut', disk: 'vdb', images: ['b'] },
     ])
   })
 
@@ -322,6 +360,19 @@ describe('what levels have', () => {
     const by = { _tag: 'OtherGuest', name: 'x' } as const
     const opened = new Map([['vdb', [{ image: 'b', by, access: 'read' } as const]]])
     expect(tag(after, taken.copies, 'discard', { ...throughQemuImg, opened })).toBe('DiskRefused')
+  })
+
+  it('asks everybody to close an image but the guest itself', () => {
+    const refusal = (by: Opener) => {
+      const opened = new Map([['vdb', [{ image: 'b', by, access: 'read' } as const]]])
+      const { copies } = taken
+      const refused = left(revertToCopies(after, { copies, present: 'discard' }, { ...throughQemuImg, opened }))
+      return refused._tag === 'DiskRefused' ? refused.refusal : refused
+    }
+    const wanted = { image: 'b', wants: 'write', by: { _tag: 'Tool', name: 'the executor' } }
+    const other = { _tag: 'OtherGuest', name: 'x' } as const
+    expect(refusal(other)).toMatchObject({ ...wanted, alternatives: [{ _tag: 'CloseFirst', image: 'b', by: other }] })
+    expect(refusal({ _tag: 'ThisGuest' })).toMatchObject({ ...wanted, alternatives: [] })
   })
 
   it('comes back in no subvolume in which something else is', () => {

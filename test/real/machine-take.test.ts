@@ -1,11 +1,14 @@
 // Snapshots taken on a libvirt domain with two disks.
 
 import { deleteCopies, locationString, snapshotAtLevel } from 'backing-chain'
-import type { LevelRequest, StorageLevel } from 'backing-chain'
+import type { LevelRequest, MachineHost, StorageLevel } from 'backing-chain'
+import * as E from 'fp-ts/lib/Either.js'
 import { describe, expect, it } from 'vitest'
 import type { TakeRequest } from '../../src/operation/machine-request.js'
 import type { Host } from './harness/steps.js'
 import { right } from './harness/tree.js'
+import { runOk } from './lab/exec.js'
+import { readCells } from './lab/images.js'
 import { compareMachine } from './machine/compare.js'
 import { executeMachine } from './machine/execute.js'
 import { afterTake } from './machine/expected.js'
@@ -13,6 +16,8 @@ import { labForAll } from './machine/lab.js'
 import { observe } from './machine/observe.js'
 import { does } from './machine/plans.js'
 import { inSession, machineHost } from './machine/session.js'
+import type { Session } from './machine/session.js'
+import { cellCount } from './machine/stage.js'
 
 const lab = labForAll()
 
@@ -132,6 +137,53 @@ describe.each(['running', 'shut-off'] as const)('%s, by somebody else', (guest) 
       const on = (await session.look()).machine
       await executeMachine(right(deleteCopies(on, { copies }, machineHost)), host)
       expect((await session.look()).machine.snapshots.has('s1')).toBe(false)
+    })
+  })
+})
+
+describe('paused, with a pull that has ended meanwhile', () => {
+  const array: StorageLevel = { _tag: 'Other', name: 'array', keeps: 'full copy' }
+  const asked = (memory: LevelRequest['memory']): LevelRequest => ({
+    name: 's1',
+    creationTime: '1795656132',
+    levels: new Map([
+      ['vda', [array]],
+      ['vdb', [array]],
+    ]),
+    prefer: ['Other'],
+    metadata: 'none',
+    ...(memory === undefined ? {} : { memory }),
+  })
+
+  /** What a copy has of the first disk that is made when the plan says so, and nothing else is asked. */
+  const copied = async (session: Session, request: LevelRequest, known: MachineHost): Promise<string> => {
+    const { plan } = right(snapshotAtLevel((await session.look()).machine, request, known))
+    const to = session.path('copy')
+    const call: Host['call'] = async (one) => {
+      if (one._tag !== 'HandOver') return session.host.call(one)
+      return one.disk === 'vda' ? runOk(['cp', '--', one.path, to]) : undefined
+    }
+    await executeMachine(plan, { ...session.host, call })
+    return readCells(to, 'qcow2')
+  }
+
+  it('nothing below QEMU has it all, but where memory is kept', async () => {
+    await inSession(lab, 'running', async (session) => {
+      await session.write(2, 'x')
+      await session.virsh('snapshot-create-as', 's0', '--disk-only', '--no-metadata')
+      await session.write(3, 'y')
+      await session.virsh('suspend')
+      await session.virsh('blockpull', 'vda', '--wait')
+      const { machine } = await session.look()
+      const refused = E.swap(snapshotAtLevel(machine, asked(undefined), machineHost))
+      expect(right(refused)).toMatchObject({ _tag: 'NoLevelFits', passed: [{ why: { _tag: 'HeldBack' } }] })
+      const [all, lacking] = ['a0xy'.padEnd(cellCount, '0'), '000y'.padEnd(cellCount, '0')]
+      expect(await copied(session, asked(undefined), { ...machineHost, heldBack: 'nothing' })).toBe(lacking)
+      // Suspended again it flushes nothing.
+      await session.virsh('suspend')
+      expect(await copied(session, asked(undefined), { ...machineHost, heldBack: 'nothing' })).toBe(lacking)
+      const memory = { _tag: 'External', path: session.path('memory') } as const
+      expect(await copied(session, asked(memory), machineHost)).toBe(all)
     })
   })
 })

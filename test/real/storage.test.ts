@@ -1,9 +1,11 @@
 // Snapshots below QEMU, and bases on block devices: btrfs and reflinks for real, logical volumes by loop devices and by their commands.
 
-import { mkdir } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
   capabilitiesOfVersions,
+  changeChain,
   chain,
   commit,
   commitRoom,
@@ -22,6 +24,7 @@ import type {
   LevelRequest,
   Machine,
   MachineHost,
+  MachinePlan,
   StorageLevel,
 } from 'backing-chain'
 import { decodeLogicalVolumes } from 'backing-chain/codec'
@@ -36,9 +39,10 @@ import { binary, qemuVersions, type QemuVersion } from './lab/binaries.js'
 import { run, runOk } from './lab/exec.js'
 import { createImage, readCells } from './lab/images.js'
 import { withBtrfs, withLoop, type Loop } from './lab/loop.js'
+import { startQemu } from './lab/qemu.js'
 import { executeMachine } from './machine/execute.js'
 import { freeHost, noAgent } from './machine/qmp-host.js'
-import { powerOn, shutOff, type Home } from './machine/qmp-machine.js'
+import { deviceOf, inState, powerOn, shutOff, type Home } from './machine/qmp-machine.js'
 import { guestWrites } from './machine/qmp-writer.js'
 
 const cells = 16
@@ -88,6 +92,15 @@ const inSubvolume = (version: QemuVersion, act: (place: Place) => Promise<void>)
     await act({ home: { version, folder, images: subvolume }, subvolume, snapshots })
   })
 
+const inFolder = async (act: (folder: string) => Promise<void>): Promise<void> => {
+  const folder = await mkdtemp(join(tmpdir(), 'bc-s-'))
+  try {
+    await act(folder)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
 const levelOf = (kind: 'Btrfs' | 'Reflink', { subvolume, snapshots }: Place): StorageLevel =>
   kind === 'Btrfs' ? { _tag: kind, subvolume, snapshots } : { _tag: kind }
 
@@ -104,6 +117,10 @@ const planned = <A>(of: E.Either<Parameters<typeof explainMachineRefusal>[0], A>
   if (E.isLeft(of)) throw new Error(explainMachineRefusal(of.left))
   return of.right
 }
+
+/** The steps of a plan but those that have the guest stand or go on. */
+const withoutPause = ({ steps }: MachinePlan): MachinePlan['steps'] =>
+  steps.filter(({ call }) => call._tag !== 'Qmp' || !['stop', 'cont'].includes(call.command.execute))
 
 const status = (reply: unknown): string => JSON.stringify(reply)
 
@@ -161,6 +178,29 @@ onLoops('below QEMU', () => {
     }),
   )
 
+  it.each(qemuVersions)(
+    'QEMU %s: a pull that ends while the guest stands is in no copy before the next stop',
+    (version) =>
+      inSubvolume(version, async (place) => {
+        const off = await newMachine(place.subvolume, version)
+        const { qemu, machine: on } = await powerOn(place.home, off, 'running')
+        const host = withPrograms(freeHost({ version, qemu, agent: noAgent }))
+        await qemu.qmp.ask('stop')
+        const pull = planned(changeChain(inState(on, 'paused'), { disk: 'vda', pull: { into: 'a.1' } }, hostFor(on)))
+        await executeMachine({ ...pull, steps: withoutPause(pull) }, host)
+        const copiedBy = async (name: string, steps: (plan: MachinePlan) => MachinePlan['steps']): Promise<string> => {
+          const request = { ...requestOf(levelOf('Btrfs', place)), name }
+          const level = planned(snapshotAtLevel(pull.after, request, hostFor(on)))
+          await executeMachine({ ...level.plan, steps: steps(level.plan) }, host)
+          return readCells(level.copies[0]?.path ?? '', 'qcow2', { version })
+        }
+        expect(await copiedBy('hasty', withoutPause)).toBe(cellsOf('0b'))
+        expect(await copiedBy('monday', ({ steps }) => steps)).toBe(cellsOf('abaa'))
+        expect(status(await qemu.qmp.ask('query-status'))).toContain('"paused"')
+        await qemu.quit()
+      }),
+  )
+
   it('lets the guest go on where the snapshot fails', () =>
     inSubvolume('10.0', async (place) => {
       const off = await newMachine(place.subvolume, '10.0')
@@ -178,6 +218,28 @@ onLoops('below QEMU', () => {
       await qemu.quit()
     }))
 })
+
+it.each(qemuVersions)('QEMU %s: stop says nothing where it cannot write out, and a snapshot inside does', (version) =>
+  inFolder(async (folder) => {
+    const path = join(folder, 'a')
+    await createImage({ path, format: 'qcow2', sizeBytes, cells: 'a' }, version)
+    const full = { event: 'l2_update', errno: 28, once: false }
+    const blockdevs = [
+      { driver: 'file', 'node-name': 'file', filename: path },
+      { driver: 'blkdebug', 'node-name': 'full', image: 'file', 'inject-error': [full] },
+      { driver: 'qcow2', 'node-name': 'node', file: 'full' },
+    ]
+    const devices = [{ id: deviceOf('vda'), node: 'node' }]
+    const qemu = await startQemu({ version, folder, blockdevs, devices, guest: 'running' })
+    await guestWrites(qemu, { target: 'vda', cell: 1, value: 'x' })
+    expect(await qemu.qmp.ask('stop')).toStrictEqual({})
+    await runOk(['cp', '--', path, join(folder, 'copy')])
+    expect(await readCells(join(folder, 'copy'), 'qcow2', { version })).toBe(cellsOf('a'))
+    const inside = qemu.qmp.ask('blockdev-snapshot-internal-sync', { device: 'node', name: 's' })
+    await expect(inside).rejects.toThrow('No space left on device')
+    await qemu.kill()
+  }),
+)
 
 interface Based {
   readonly of: Chain
