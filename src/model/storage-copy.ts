@@ -6,11 +6,24 @@ import { isAbsolute, pathOf } from './location.js'
 import type { LevelBelow } from './storage-level.js'
 
 /**
+ * A snapshot that an image held of its disk when it was copied: by being frozen, or inside it.
+ *
+ * @since 0.2.0
+ */
+export interface CopiedPoint {
+  readonly snapshot: string
+  readonly image: string
+  readonly held: 'frozen' | 'inside'
+  readonly creationTime: string | undefined
+}
+
+/**
  * What a level below QEMU has of one disk.
  *
  * - `path`: where the copy of the active image is; nothing, where somebody else has it and nobody has said.
  * - `image`: the active image as it was then; `chain`: the images that it was read through, base first, itself the last.
- * - `inside`: all images of the disk that the copy has, the active one among them.
+ * - `inside`: all images of the disk that the copy has, the active one among them; `images`: what they were then.
+ * - `points`: the snapshots that were in them.
  * - `reads`: the images that the copy still reads where they are, base first: they have to stay as they are as long as it does.
  * - `losesBitmaps`: bitmaps that were recording: QEMU stores them only when it closes the image, so they are inconsistent in the copy.
  *
@@ -24,6 +37,8 @@ export interface StorageCopy {
   readonly image: Image
   readonly chain: ReadonlyArray<string>
   readonly inside: ReadonlyArray<string>
+  readonly images: ReadonlyArray<Image>
+  readonly points: ReadonlyArray<CopiedPoint>
   readonly reads: ReadonlyArray<string>
   readonly losesBitmaps: ReadonlyArray<string>
 }

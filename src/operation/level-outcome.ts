@@ -12,6 +12,7 @@ import type { StorageCopy } from '../model/storage-copy.js'
 import { isBelow } from '../model/storage-level.js'
 import type { StorageLevel } from '../model/storage-level.js'
 import type { MachineAssumption } from '../plan/machine-plan.js'
+import { pointsIn } from './copy-points.js'
 import { recordStep } from './dialect/libvirt-snapshot.js'
 import type { LevelJob } from './level-unfit.js'
 import type { Draft } from './machine-lane.js'
@@ -24,6 +25,8 @@ const copyOf = ({ machine, request }: LevelJob, chain: Chain, level: StorageLeve
   const active = locationString(image.location)
   const reach = copyReach(chain, level, snapshot)
   const open = machine.state !== 'shut-off'
+  const images = copiedImages(chain, level, snapshot)
+  const inside = images.map(({ name }) => name)
   return [
     {
       disk: chain.disk,
@@ -32,7 +35,9 @@ const copyOf = ({ machine, request }: LevelJob, chain: Chain, level: StorageLeve
       path: copyPath(level, snapshot, { file: active, active }),
       image,
       chain: activePath(chain).map(({ name }) => name),
-      inside: copiedImages(chain, level, snapshot).map(({ name }) => name),
+      inside,
+      images,
+      points: pointsIn(machine, chain.disk, inside),
       reads: reach._tag === 'Reads' ? reach.reads.map(({ name }) => name) : [],
       losesBitmaps: image.bitmaps.flatMap(({ name, state }) => (open && state === 'recording' ? [name] : [])),
     },

@@ -1,24 +1,20 @@
 import * as E from 'fp-ts/lib/Either.js'
 import { isNonEmpty } from 'fp-ts/lib/ReadonlyArray.js'
 
-import { withImages } from '../model/chain.js'
-import type { Chain } from '../model/chain.js'
-import { activeImage, activePath, overlaysOf } from '../model/chain-query.js'
 import { placeOf } from '../model/header.js'
 import { withMachine } from '../model/machine.js'
 import type { Machine } from '../model/machine.js'
-import { imageOfDisk } from '../model/snapshot.js'
-import { ancestorsOf } from '../model/snapshot-tree.js'
-import { copiedImages, copySubvolume, isIn } from '../model/storage-copy.js'
+import { copySubvolume, isIn } from '../model/storage-copy.js'
 import type { StorageCopy } from '../model/storage-copy.js'
 import type { MachineHost } from '../plan/machine-host.js'
 import type { DiskPart, MachineAssumption, MachinePlan } from '../plan/machine-plan.js'
 import { refuseMachine } from '../plan/machine-refusal.js'
 import type { CopyProblem, Loss, MachineRefusal } from '../plan/machine-refusal.js'
 import { heldBy, openConflicts } from '../plan/open-conflict.js'
+import { chainBack, chainProblem, partBack } from './chain-back.js'
+import { insideSince, pointsSince } from './copy-points.js'
 import { copyUseGuard } from './copy-use.js'
 import { revertPlaces, revertToCopySteps } from './dialect/level-step.js'
-import { fatesOf } from './fates.js'
 import { placeOfCopy } from './level-outcome.js'
 import type { RevertToCopiesRequest } from './level-request.js'
 import { viaGuard } from './machine-guard.js'
@@ -69,19 +65,6 @@ const savedGuard = ({ saved, name }: Machine, request: RevertToCopiesRequest, ho
     : undefined
 }
 
-/** The chain is the one that was copied: what goes back is its active image, and what lies beside that in the same subvolume. */
-const chainGuard = (chain: Chain, copy: StorageCopy): MachineRefusal | undefined => {
-  const active = activeImage(chain)
-  const same =
-    activePath(chain)
-      .map(({ name }) => String(name))
-      .join('\0') === copy.chain.join('\0') && placeOf(active) === placeOf(copy.image)
-  if (!same) return unfit(copy, chain.disk, 'another chain')
-  if (overlaysOf(chain, active.name).length > 0) return unfit(copy, chain.disk, 'overlays')
-  const since = copiedImages(chain, copy.level, copy.snapshot).some(({ name }) => !copy.inside.includes(name))
-  return since ? unfit(copy, chain.disk, 'images since') : undefined
-}
-
 /** A subvolume goes back with all that is in it: every image there, of whichever disk, has to be in the same snapshot of it. */
 const subvolumeGuard = (machine: Machine, { copies }: RevertToCopiesRequest): MachineRefusal | undefined => {
   for (const { level, snapshot } of copies) {
@@ -100,27 +83,6 @@ const subvolumeGuard = (machine: Machine, { copies }: RevertToCopiesRequest): Ma
   }
   return undefined
 }
-
-/** What is inside the image now and was not then. */
-const insideSince = (chain: Chain, { image, disk }: StorageCopy): ReadonlyArray<Loss> => {
-  const then = new Set(image.internalSnapshots.map(({ id, name }) => `${id}\0${name}`))
-  return activeImage(chain)
-    .internalSnapshots.filter(({ id, name }) => !then.has(`${id}\0${name}`))
-    .map(({ name }) => ({ snapshot: name, disk, image: image.name }))
-}
-
-/**
- * The points in time in what goes back that the copy may not have: all but those that the snapshot came after. An image or a snapshot of
- * the same name can be another one by now.
- */
-const pointsSince = (machine: Machine, copies: ReadonlyArray<StorageCopy>): ReadonlyArray<Loss> =>
-  copies.flatMap(({ snapshot, disk, inside }) => {
-    const then = new Set<string>(ancestorsOf(machine, snapshot).map(({ name }) => name))
-    return Array.from(machine.snapshots.values()).flatMap(({ name, disks }): ReadonlyArray<Loss> => {
-      const image = imageOfDisk(disks.get(disk))
-      return image !== undefined && inside.includes(image) && !then.has(name) ? [{ snapshot: name, disk, image }] : []
-    })
-  })
 
 const presentOf = ({ disk, image }: StorageCopy): Loss => ({ snapshot: undefined, disk, image: image.name })
 
@@ -173,8 +135,8 @@ const guards = (machine: Machine, request: RevertToCopiesRequest, host: MachineH
   if (early !== undefined) return early
   for (const copy of request.copies) {
     const chain = machine.disks.get(copy.disk)
-    const refused = chain === undefined ? undefined : chainGuard(chain, copy)
-    if (refused !== undefined) return refused
+    const why = chain === undefined ? undefined : chainProblem(chain, copy)
+    if (why !== undefined) return unfit(copy, copy.disk, why)
   }
   return (
     subvolumeGuard(machine, request) ??
@@ -183,15 +145,6 @@ const guards = (machine: Machine, request: RevertToCopiesRequest, host: MachineH
     pathGuard(machine, request) ??
     openGuard(request, host)
   )
-}
-
-/** The active image is as it was then, but for bitmaps that QEMU had not stored; who else reads it is as now. */
-const chainBack = (chain: Chain, { image, losesBitmaps }: StorageCopy): Chain => {
-  const { otherReaders, name } = activeImage(chain)
-  const bitmaps = image.bitmaps.map((one) =>
-    losesBitmaps.includes(one.name) ? ({ ...one, state: 'inconsistent' } as const) : one,
-  )
-  return withImages(chain, new Map(chain.images).set(name, { ...image, bitmaps, otherReaders, node: undefined }))
 }
 
 const machineBack = (machine: Machine, { copies }: RevertToCopiesRequest): Machine => {
@@ -203,12 +156,9 @@ const machineBack = (machine: Machine, { copies }: RevertToCopiesRequest): Machi
   return withMachine(machine, { disks })
 }
 
-/** What the active image holds is no product of any span of the chain: it is written, and nothing is said of with what. */
 const partOf = (machine: Machine, copy: StorageCopy): ReadonlyArray<DiskPart> => {
   const before = machine.disks.get(copy.disk)
-  if (before === undefined) return []
-  const after = chainBack(before, copy)
-  return [{ before, after, contents: [], fates: new Map(fatesOf(before, after, [])).set(before.active, ['written']) }]
+  return before === undefined ? [] : [partBack(before, copy)]
 }
 
 const assumptionsOf = ({ copies, present }: RevertToCopiesRequest): ReadonlyArray<MachineAssumption> => [
@@ -231,7 +181,8 @@ const assumptionsOf = ({ copies, present }: RevertToCopiesRequest): ReadonlyArra
  * Plans for a machine that is shut off to go back to what levels below QEMU have of it: every disk of the snapshot.
  *
  * The images keep their paths, and the machine its definition. A subvolume goes back with all that is in it, so there may be nothing else
- * (`NothingElseIn`). A snapshot of LVM's is merged, and is no more afterwards; the others stay. The current snapshot stays what it
+ * (`NothingElseIn`); what has been removed from it since is the machine's again. Every point in time that an image holds stays what it
+ * is. A snapshot of LVM's is merged, and is no more afterwards; the others stay. The current snapshot stays what it
  * is: neither QEMU nor libvirt knows of this.
  *
  * Refuses, in this order: `NothingSelected`, `DiskNotFound`, `CopyUnfit` (copies that are not of one whole snapshot), `GuestStateWrong`,

@@ -49,8 +49,8 @@ const goneBecause = {
 
 const unfitBecause: { readonly [P in CopyProblem]: string } = {
   'another chain': 'the guest has gone on in another image since, or reads it through others',
-  'images since': 'images that have been made since would go',
-  overlays: 'other images read the active one, and would show something else',
+  'images since': 'images that have been made or moved since would go, or what others read has been removed since',
+  overlays: 'other images read what would go back, and could show something else',
   'left out': 'nothing that a level has of it was given',
   'same subvolume': 'it, or its copy, is in a subvolume that goes back or away, and was not given with it',
   'in use': 'an image of the machine, or of one of its snapshots, is where the copy is',

@@ -9,6 +9,7 @@ import type {
   MachineHost,
   MachineRefusal,
   Opener,
+  Snapshot,
   StorageLevel,
 } from '../../src/index.js'
 import { decodeMachinePlan, encodeMachinePlan } from '../../src/codec/machine-plan-json.js'
@@ -381,6 +382,43 @@ describe('what levels have', () => {
     const both = right(ask(off, { levels: levels([btrfs], [btrfs]) }, throughQemuImg))
     const since = vm({ ...off, disks: { vda: 'a <- (a.1^, a.9)', vdb: 'b^' } }).machine
     expect(tag(since, both.copies)).toBe('images since')
+  })
+
+  it('comes back beside a sibling that it has too, and beside none that may be another one by now', () => {
+    const { machine } = vm({
+      ...off,
+      disks: { vda: 'a <- (a.1^, x)', vdb: 'b^' },
+      snapshots: [
+        { name: 's0', vda: 'a' },
+        { name: 's', parent: 's0', vda: 'x' },
+      ],
+      current: 's0',
+    })
+    const sibling = machine.snapshots.get('s')
+    if (sibling === undefined) throw new Error('no sibling')
+    const changed = (of: Machine, more: Partial<Snapshot>): Machine =>
+      withMachine(of, { snapshots: new Map([...of.snapshots, ['s', { ...sibling, ...more }]]) })
+    const back = (then: Partial<Snapshot>, now: Partial<Snapshot>) => {
+      const asked = { name: 'now', prefer: all, levels: levels([btrfs], [btrfs]) } as const
+      const { plan, copies } = right(snapshotAtLevel(changed(machine, then), asked, throughQemuImg))
+      return revertToCopies(changed(plan.after, now), { copies, present: 'discard' }, throughQemuImg)
+    }
+    const [seven, eight, unknown] = [{ creationTime: '7' }, { creationTime: '8' }, { creationTime: undefined }]
+    expect(E.isRight(back(seven, seven))).toBe(true)
+    const lost = { _tag: 'PointsLost', lost: [{ snapshot: 's', disk: 'vda', image: 'x' }] }
+    expect(left(back(seven, eight))).toMatchObject(lost)
+    expect(left(back(unknown, unknown))).toMatchObject(lost)
+    const inside = { ...seven, disks: new Map([['vda', { mode: 'internal', image: 'x' as never } as const]]) }
+    expect(left(back(seven, inside))).toMatchObject(lost)
+  })
+
+  it('comes back under no overlay that lies elsewhere', () => {
+    const elsewhere = { x: { location: { _tag: 'File', path: '/elsewhere/x' } } } as const
+    const of: Vm = { ...off, disks: { vda: 'a <- (a.1^, x)', vdb: 'b^' }, images: elsewhere }
+    const level = right(ask(of, { levels: levels([btrfs], [btrfs]) }, throughQemuImg))
+    expect(tag(level.plan.after, level.copies)).toBe('overlays')
+    const files = right(ask(of, { levels: levels([reflink], [reflink]) }, throughQemuImg))
+    expect(E.isRight(revertToCopies(files.plan.after, { ...files, present: 'discard' }, throughQemuImg))).toBe(true)
   })
 
   it('comes back in one rename, with the present under another name', () => {

@@ -10,6 +10,7 @@ import {
   commit,
   commitRoom,
   deleteCopies,
+  deleteSnapshots,
   explainMachineRefusal,
   extendVolume,
   machine,
@@ -199,6 +200,51 @@ onLoops('below QEMU', () => {
         expect(status(await qemu.qmp.ask('query-status'))).toContain('"paused"')
         await qemu.quit()
       }),
+  )
+
+  it.each(all)('QEMU %s: %s keeps a sibling, and brings back what has been removed since', (version, kind) =>
+    inSubvolume(version, async (place) => {
+      const folder = place.subvolume
+      const off = await newMachine(folder, version)
+      const backing = { header: 'a', format: 'qcow2' }
+      await createImage({ format: 'qcow2', sizeBytes, path: join(folder, 'x'), cells: '--x', backing }, version)
+      const over = { backing: { image: 'a', header: 'a', format: 'qcow2' } } as const
+      const branches = ['a.1', 'x'].map((name) => ({ ...image(folder, name), ...over }))
+      const vdb = off.disks.get('vdb')
+      if (vdb === undefined) throw new Error('no second disk')
+      const snapshots = [{ name: 's', creationTime: '7', disks: [['vda', { mode: 'external', frozen: 'x' }] as const] }]
+      const branched = right(chain('vda', [image(folder, 'a'), ...branches], 'a.1'))
+      const of = right(machine({ name: 'vm', state: 'shut-off', disks: [branched, vdb], snapshots }))
+      const bare = withPrograms(qemuImgHost(version))
+      const level = planned(snapshotAtLevel(of, requestOf(levelOf(kind, place)), hostFor(of)))
+      await executeMachine(level.plan, bare)
+      const write = [binary(version, 'qemu-io'), '-c', 'write -q -P 122 0 64k', join(folder, 'a.1')] as const
+      const sees = (name: string): Promise<string> => readCells(join(folder, name), 'qcow2', { version })
+      await runOk(write)
+      const back = (from: Machine): MachinePlan =>
+        planned(
+          revertToCopies(
+            from,
+            { copies: level.copies, present: { keep: `p${String(from.snapshots.size)}` } },
+            hostFor(from),
+          ),
+        )
+      const once = back(level.plan.after)
+      await executeMachine(once, bare)
+      expect(await Promise.all(['a.1', 'x'].map(sees))).toStrictEqual([cellsOf('abaa'), cellsOf('aaxa')])
+      await runOk(write)
+      const gone = planned(deleteSnapshots(once.after, { snapshots: ['s'] }, hostFor(of)))
+      await executeMachine(gone, bare)
+      expect((await run(['ls', join(folder, 'x')])).code).not.toBe(0)
+      const twice = back(gone.after)
+      await executeMachine(twice, bare)
+      expect(await sees('a.1')).toBe(cellsOf('abaa'))
+      const isThere = (await run(['ls', join(folder, 'x')])).code === 0
+      expect([isThere, twice.after.disks.get('vda')?.images.has('x')]).toStrictEqual([
+        kind === 'Btrfs',
+        kind === 'Btrfs',
+      ])
+    }),
   )
 
   it('lets the guest go on where the snapshot fails', () =>
