@@ -108,10 +108,13 @@ const lossGuard = (machine: Machine, { copies, present }: RevertToCopiesRequest)
     : undefined
 }
 
+const asideOf = (present: RevertToCopiesRequest['present']): string | undefined =>
+  present === 'discard' ? undefined : present.keep
+
 /** What is put aside, and what is made, would go over what is there: the copy itself, say. */
 const pathGuard = (machine: Machine, { copies, present }: RevertToCopiesRequest): MachineRefusal | undefined => {
   const places = copies.flatMap((copy) => placeOfCopy(copy) ?? [])
-  return newFilesGuard(machine, revertPlaces(copies, present === 'discard' ? undefined : present.keep), places)
+  return newFilesGuard(machine, revertPlaces(copies, asideOf(present)), places)
 }
 
 /** Whoever has an image open has another one, or a spoilt one, afterwards. */
@@ -170,11 +173,11 @@ const assumptionsOf = ({ copies, present }: RevertToCopiesRequest): ReadonlyArra
   ...Array.from(new Set(copies.flatMap(({ level }) => (level._tag === 'Btrfs' ? [level.subvolume] : [])))).map(
     (path): MachineAssumption => ({ _tag: 'NothingElseIn', path }),
   ),
-  ...(present === 'discard' ? [] : copies).flatMap(({ disk, level, image }): ReadonlyArray<MachineAssumption> => {
-    const place = level._tag === 'Btrfs' ? level.subvolume : placeOf(image)
-    const aside = present === 'discard' ? '' : present.keep
-    return [{ _tag: 'OfDisk', disk, assumption: { _tag: 'NothingAt', path: `${place}.${aside}` } }]
-  }),
+  ...revertPlaces(copies, asideOf(present)).map(([disk, path]): MachineAssumption => ({
+    _tag: 'OfDisk',
+    disk,
+    assumption: { _tag: 'NothingAt', path },
+  })),
 ]
 
 /**
@@ -207,7 +210,12 @@ const assumptionsOf = ({ copies, present }: RevertToCopiesRequest): ReadonlyArra
  *   E.flatMap(({ plan: { after }, copies }) => revertToCopies(after, { copies, present: { keep: 'tuesday' } }, host)),
  * )
  * E.isRight(plan) ? plan.right.steps.map(({ call }) => shellLine(call)) : plan.left
- * // => ['mv -T -- /vms/one /vms/one.tuesday', 'btrfs subvolume snapshot /vms/one.monday /vms/one', 'btrfs subvolume show /vms/one']
+ * // => [
+ * //   'btrfs subvolume show /vms/one.monday',
+ * //   'mv -T -- /vms/one /vms/one.tuesday',
+ * //   'btrfs subvolume snapshot /vms/one.monday /vms/one',
+ * //   'btrfs subvolume show /vms/one',
+ * // ]
  *
  * @since 0.2.0
  */
@@ -218,7 +226,6 @@ export const revertToCopies = (
 ): E.Either<MachineRefusal, MachinePlan> => {
   const refused = guards(machine, request, host)
   if (refused !== undefined) return E.left(refused)
-  const aside = request.present === 'discard' ? undefined : request.present.keep
   return E.right({
     operation: 'revert',
     via: host.via,
@@ -226,7 +233,7 @@ export const revertToCopies = (
     before: machine,
     after: machineBack(machine, request),
     parts: request.copies.flatMap((copy) => partOf(machine, copy)),
-    steps: assemble(machine, revertToCopySteps(request.copies, aside)),
+    steps: assemble(machine, revertToCopySteps(request.copies, asideOf(request.present))),
     finally: [],
     consistency: undefined,
     unlinked: [],

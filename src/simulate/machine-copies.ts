@@ -52,14 +52,15 @@ export const dropFile = (machine: MachineWorld, path: string): MachineWorld => {
 const within = (world: World, folder: string): ReadonlyArray<string> =>
   pathsOf(world).filter((path) => path.startsWith(`${keyOf(folder)}/`))
 
-/** Copies all that is in a folder, of every disk. */
-export const copyFolder = (machine: MachineWorld, from: string, to: CopyTo): MachineWorld =>
-  mapWorlds(machine, (world) =>
-    within(world, from).reduce(
-      (at, path) => copied(at, path, { ...to, path: keyOf(to.path) + path.slice(keyOf(from).length) }),
-      world,
-    ),
+/** Copies all that is in a subvolume, of every disk, but for what is in subvolumes inside it. */
+export const copyFolder = (machine: MachineWorld, from: string, to: CopyTo): MachineWorld => {
+  const nested = Array.from(machine.storage.subvolumes).filter((one) => one.startsWith(`${keyOf(from)}/`))
+  return mapWorlds(machine, (world) =>
+    within(world, from)
+      .filter((path) => !nested.some((one) => path.startsWith(`${one}/`)))
+      .reduce((at, path) => copied(at, path, { ...to, path: keyOf(to.path) + path.slice(keyOf(from).length) }), world),
   )
+}
 
 /** Takes all that is in a folder away. */
 export const dropFolder = (machine: MachineWorld, folder: string): MachineWorld =>

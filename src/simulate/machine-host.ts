@@ -129,7 +129,8 @@ const moveSubvolume = (machine: MachineWorld, from: string, to: string): Machine
 /** Carries out one run of a program of the host. None of them asks who has open what it copies: what QEMU has not flushed is not in it. */
 export const performHost = (machine: MachineWorld, argv: HostCall['argv']): MachineOutcome => {
   const [program, ...args] = argv
-  const [from = '', to = ''] = args.filter((word) => !word.startsWith('-'))
+  const files = args.filter((word) => !word.startsWith('-'))
+  const [from = '', to = ''] = files
   const absent = (verb: string): Fault<never> =>
     fault('exit 1', `${program}: cannot ${verb} '${from}': No such file or directory`)
   switch (program) {
@@ -138,7 +139,7 @@ export const performHost = (machine: MachineWorld, argv: HostCall['argv']): Mach
     case 'cp':
       return orElse(copyFile(machine, from, { path: to, access: 'read-write' }), absent('stat'))
     case 'sync':
-      return diskOfPath(machine, from) === undefined ? E.left(absent('open')) : E.right(machine)
+      return files.every((file) => diskOfPath(machine, file) !== undefined) ? E.right(machine) : E.left(absent('open'))
     case 'mv':
       return moveSubvolume(machine, from, to)
     case 'lvchange':

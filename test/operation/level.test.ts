@@ -17,6 +17,7 @@ import { withMachine } from '../../src/model/machine.js'
 import { deleteCopies } from '../../src/operation/delete-copies.js'
 import { revertToCopies } from '../../src/operation/revert-to-copies.js'
 import { snapshotAtLevel } from '../../src/operation/snapshot-at-level.js'
+import { endOfMachine, guestViews, machineWorldOf, runMachine } from '../../src/simulate/index.js'
 import { left, right, throughLibvirt, throughQemuImg, throughQmp } from './expect-take.js'
 import { vm } from './machine.js'
 import type { Vm } from './machine.js'
@@ -98,6 +99,7 @@ describe('a snapshot at the level preferred', () => {
       '{"execute":"stop"}',
       'btrfs subvolume snapshot -r /images /snapshots/images.now',
       'btrfs subvolume show /snapshots/images.now',
+      'sync -- /snapshots/images.now/a /snapshots/images.now/a.1 /snapshots/images.now/b',
       '{"execute":"cont"}',
       '{"execute":"guest-fsfreeze-thaw"}',
     ])
@@ -141,7 +143,7 @@ describe('a snapshot at the level preferred', () => {
   })
 
   it('runs no pause where nothing runs, and none where QEMU does all', () => {
-    expect(lines(right(ask(off, { levels: levels([btrfs], [btrfs]) }, throughQemuImg)))).toHaveLength(2)
+    expect(lines(right(ask(off, { levels: levels([btrfs], [btrfs]) }, throughQemuImg)))).toHaveLength(3)
     expect(pausesOf(right(ask(free, {})).plan).map(({ grows }) => grows)).toStrictEqual([[{ _tag: 'RequestsDrained' }]])
   })
 
@@ -426,11 +428,59 @@ describe('what levels have', () => {
     const plan = right(
       revertToCopies(files.plan.after, { copies: files.copies, present: { keep: 'old' } }, throughQemuImg),
     )
-    expect(lines({ plan }).slice(0, 4)).toStrictEqual([
-      'link -- /images/a.1 /images/a.1.old',
+    // Nothing is touched until all copies are seen to be there.
+    expect(lines({ plan })).toStrictEqual([
       'cp --reflink=always --preserve=mode,ownership -- /images/a.1.now /images/a.1.now.next',
       'sync -- /images/a.1.now.next',
+      'cp --reflink=always --preserve=mode,ownership -- /images/b.now /images/b.now.next',
+      'sync -- /images/b.now.next',
+      'link -- /images/a.1 /images/a.1.old',
       'mv -T -- /images/a.1.now.next /images/a.1',
+      'link -- /images/b /images/b.old',
+      'mv -T -- /images/b.now.next /images/b',
     ])
+    expect(plan.steps.map(({ disk }) => disk)).toStrictEqual([
+      ...[undefined, undefined, undefined, undefined],
+      ...['vda', 'vda', 'vdb', 'vdb'],
+    ])
+    expect(
+      plan.assumes.flatMap((one) =>
+        one._tag === 'OfDisk' && one.assumption._tag === 'NothingAt' ? [one.assumption.path] : [],
+      ),
+    ).toStrictEqual(['/images/a.1.now.next', '/images/a.1.old', '/images/b.now.next', '/images/b.old'])
+  })
+
+  it('changes nothing where a copy is no more', () => {
+    for (const kind of [reflink, btrfs]) {
+      const level = right(ask(off, { levels: levels([kind], [kind]) }, throughQemuImg))
+      const built = vm(off)
+      const world = machineWorldOf(built.machine, built.contents, { subvolumes: ['/images'] })
+      if (E.isLeft(world)) throw new Error('no world')
+      const took = endOfMachine(runMachine(world.right, level.plan.steps))
+      const gone = right(deleteCopies(level.plan.after, level, throughQemuImg))
+      const without = endOfMachine(runMachine(took, gone.steps))
+      const back = right(revertToCopies(gone.after, { ...level, present: { keep: 'old' } }, throughQemuImg))
+      const trace = runMachine(without, back.steps)
+      expect(trace.fault).toBeDefined()
+      expect(guestViews(endOfMachine(trace))).toStrictEqual(guestViews(without))
+    }
+  })
+
+  it('fails where an image is in a subvolume inside the subvolume, which has no snapshot', () => {
+    const deep = { a: { location: { _tag: 'File', path: '/images/deep/a' } } } as const
+    const built = vm({
+      ...off,
+      images: { ...deep, 'a.1': { backing: { image: 'a' as never, header: 'deep/a', format: 'qcow2' } } },
+    })
+    const level = right(
+      snapshotAtLevel(built.machine, { name: 'now', prefer: all, levels: levels([btrfs], [btrfs]) }, throughQemuImg),
+    )
+    expect(level.copies[0]?.reads).toStrictEqual([])
+    const ran = (...subvolumes: ReadonlyArray<string>) => {
+      const world = machineWorldOf(built.machine, built.contents, { subvolumes })
+      return E.isRight(world) ? runMachine(world.right, level.plan.steps).fault : world.left
+    }
+    expect(ran('/images')).toBeUndefined()
+    expect(ran('/images', '/images/deep')).toMatchObject({ step: 2, fault: { _tag: 'Refused', by: 'host' } })
   })
 })

@@ -147,7 +147,7 @@ describe('copies that levels have', () => {
     const of = vm({ ...off, disks: { vda: 'a^' } }).machine
     const { plan, copies } = right(snapped(of, { vda: { ...btrfs, subvolume: '/images/' } }))
     const { steps } = right(revertToCopies(plan.after, { copies, present: { keep: 'now' } }, throughQemuImg))
-    expect(steps[0]?.call).toMatchObject({ _tag: 'Host', argv: ['mv', '-T', '--', '/images/', '/images.now'] })
+    expect(steps[1]?.call).toMatchObject({ _tag: 'Host', argv: ['mv', '-T', '--', '/images/', '/images.now'] })
   })
 
   it('frozen file systems wait for the levels as the guest does', () => {

@@ -247,6 +247,41 @@ onLoops('below QEMU', () => {
     }),
   )
 
+  it('fails where an image is in a subvolume inside the subvolume, which has no snapshot', () =>
+    inSubvolume('10.0', async (place) => {
+      const off = await newMachine(place.subvolume, '10.0')
+      await runOk(['btrfs', 'subvolume', 'create', join(place.subvolume, 'deep')])
+      await runOk(['mv', join(place.subvolume, 'b'), join(place.subvolume, 'deep')])
+      const [vda] = off.disks.values()
+      if (vda === undefined) throw new Error('no disk')
+      const vdb = right(chain('vdb', [image(join(place.subvolume, 'deep'), 'b')], 'b'))
+      const of = right(machine({ name: 'vm', state: 'shut-off', disks: [vda, vdb] }))
+      const { plan } = planned(snapshotAtLevel(of, requestOf(levelOf('Btrfs', place)), hostFor(of)))
+      const ran = executeMachine(plan, withPrograms(qemuImgHost('10.0')))
+      await expect(ran).rejects.toThrow('No such file or directory')
+    }))
+
+  it.each(kinds)('changes nothing where a copy is no more: %s', (kind) =>
+    inSubvolume('10.0', async (place) => {
+      const of = await newMachine(place.subvolume, '10.0')
+      const bare = withPrograms(qemuImgHost('10.0'))
+      const level = planned(snapshotAtLevel(of, requestOf(levelOf(kind, place)), hostFor(of)))
+      await executeMachine(level.plan, bare)
+      const { after } = level.plan
+      const [, second] = level.copies
+      if (kind === 'Reflink') await runOk(['rm', second?.path ?? ''])
+      else await executeMachine(planned(deleteCopies(after, level, hostFor(of))), bare)
+      const back = planned(revertToCopies(after, { copies: level.copies, present: { keep: 'p' } }, hostFor(of)))
+      await expect(executeMachine(back, bare)).rejects.toThrow()
+      for (const [name, cells] of [
+        ['a.1', 'abaa'],
+        ['b', 'cc'],
+      ] as const)
+        expect(await readCells(join(place.subvolume, name), 'qcow2')).toBe(cellsOf(cells))
+      expect((await run(['ls', join(place.subvolume, 'a.1.p')])).code).not.toBe(0)
+    }),
+  )
+
   it('lets the guest go on where the snapshot fails', () =>
     inSubvolume('10.0', async (place) => {
       const off = await newMachine(place.subvolume, '10.0')
@@ -406,6 +441,7 @@ onLoops('LVM, as far as its records go', () => {
         const warning = 'WARNING: Activation disabled. No device-mapper interaction will be attempted.'
         expect(said).toStrictEqual([
           `lvcreate 5 Can't create snapshot without using device-mapper kernel driver.`,
+          `lvs 5 ${unknown}`,
           `lvs 5 ${unknown}`,
           `lvchange 0 ${warning}`,
           `lvconvert 5 ${unknown}`,

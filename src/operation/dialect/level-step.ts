@@ -1,7 +1,7 @@
 import type { HostCall } from '../../call/host.js'
 import { normalPath } from '../../model/header.js'
-import { locationString } from '../../model/location.js'
-import { copySubvolume, copyVolume } from '../../model/storage-copy.js'
+import { locationString, pathOf } from '../../model/location.js'
+import { copyPath, copySubvolume, copyVolume } from '../../model/storage-copy.js'
 import type { StorageCopy } from '../../model/storage-copy.js'
 import type { Step } from '../../plan/plan.js'
 import type { Draft } from '../machine-lane.js'
@@ -9,9 +9,10 @@ import type { Draft } from '../machine-lane.js'
 /** A run of a program of the host. */
 export const host = (argv: HostCall['argv'], why: string): Step => ({ call: { _tag: 'Host', argv }, why })
 
-/** Copies that one command makes or takes away: those of several disks in one subvolume. */
+/** Copies that one command makes or takes away: those of several disks in one subvolume; `copy` is the first. */
 export interface CopyGroup {
   readonly copy: StorageCopy
+  readonly copies: ReadonlyArray<StorageCopy>
   readonly disks: ReadonlyArray<string>
 }
 
@@ -23,7 +24,8 @@ export const copyGroups = (copies: ReadonlyArray<StorageCopy>): ReadonlyArray<Co
   const groups = new Map<string, CopyGroup>()
   for (const copy of copies) {
     const known = groups.get(keyOf(copy))
-    groups.set(keyOf(copy), { copy: known?.copy ?? copy, disks: [...(known?.disks ?? []), copy.disk] })
+    const all = [...(known?.copies ?? []), copy]
+    groups.set(keyOf(copy), { copy: known?.copy ?? copy, copies: all, disks: all.map(({ disk }) => disk) })
   }
   return Array.from(groups.values())
 }
@@ -59,7 +61,13 @@ const takeVolume = ({
   return [host(made, 'takes the snapshot of the volume'), lookAtVolume(`${group}/${name}`)]
 }
 
-const takeSteps = (copy: StorageCopy): ReadonlyArray<Step> => {
+/** The images of a subvolume in the snapshot of it. */
+const filesOf = (copies: ReadonlyArray<StorageCopy>): ReadonlyArray<string> =>
+  copies.flatMap(({ images, level, snapshot }) =>
+    images.flatMap(({ location }) => copyPath(level, snapshot, { file: pathOf(location) ?? '', active: '' }) ?? []),
+  )
+
+const takeSteps = ({ copy, copies }: CopyGroup): ReadonlyArray<Step> => {
   const { level, snapshot, path = '' } = copy
   switch (level._tag) {
     case 'Lvm':
@@ -69,6 +77,7 @@ const takeSteps = (copy: StorageCopy): ReadonlyArray<Step> => {
       return [
         host(['btrfs', 'subvolume', 'snapshot', '-r', level.subvolume, to], 'takes the snapshot of all that is in it'),
         host(['btrfs', 'subvolume', 'show', to], 'see that it is there, and not inside a folder of that name'),
+        host(['sync', '--', ...filesOf(copies)], 'see that no image is missing: what is in a subvolume inside it is'),
       ]
     }
     case 'Reflink':
@@ -144,7 +153,6 @@ const revertSubvolume = (to: RevertTo, subvolume: string, from: string): Readonl
 const revertFile = ({ copy, aside }: RevertTo): ReadonlyArray<Step> => {
   const active = locationString(copy.image.location)
   const next = nextFile(copy)
-  const from = copy.path ?? ''
   return [
     ...(aside === undefined
       ? []
@@ -154,10 +162,32 @@ const revertFile = ({ copy, aside }: RevertTo): ReadonlyArray<Step> => {
             why: 'the present is kept under another name',
           } as const,
         ]),
-    host(['cp', '--reflink=always', '--preserve=mode,ownership', '--', from, next], 'takes what was then'),
-    host(['sync', '--', next], 'it is on disk before it replaces anything'),
     { call: { _tag: 'Files', operation: 'rename', path: next, to: active }, why: 'from here on the disk is as it was' },
   ]
+}
+
+/** What fails where the copy is no more, and changes nothing. */
+const readySteps = ({ copy }: RevertTo): ReadonlyArray<Step> => {
+  const { level, snapshot, path: from = '' } = copy
+  const next = nextFile(copy)
+  switch (level._tag) {
+    case 'Lvm':
+      return [lookAtVolume(`${level.group}/${copyVolume(level.volume, snapshot)}`)]
+    case 'Btrfs':
+      return [
+        host(
+          ['btrfs', 'subvolume', 'show', copySubvolume(level, snapshot)],
+          'see that the copy is there, before all else',
+        ),
+      ]
+    case 'Reflink':
+      return [
+        host(['cp', '--reflink=always', '--preserve=mode,ownership', '--', from, next], 'takes what was then'),
+        host(['sync', '--', next], 'it is on disk before it replaces anything'),
+      ]
+    case 'Other':
+      return []
+  }
 }
 
 const revertSteps = (to: RevertTo): ReadonlyArray<Step> => {
@@ -180,7 +210,7 @@ const drafted = ({ disks }: CopyGroup, steps: ReadonlyArray<Step>): ReadonlyArra
 
 /** Takes copies. */
 export const takeCopies = (copies: ReadonlyArray<StorageCopy>): ReadonlyArray<Draft> =>
-  copyGroups(copies).flatMap((group) => drafted(group, takeSteps(group.copy)))
+  copyGroups(copies).flatMap((group) => drafted(group, takeSteps(group)))
 
 /** Deletes copies. */
 export const deleteCopySteps = (copies: ReadonlyArray<StorageCopy>): ReadonlyArray<Draft> =>
@@ -193,9 +223,12 @@ export const revertPlaces = (
 ): ReadonlyArray<readonly [disk: string, path: string]> =>
   copyGroups(copies).flatMap(({ copy }) => newPlaces({ copy, aside }).map((path) => [copy.disk, path] as const))
 
-/** Goes back to copies; `aside` is what is added to the name of what is kept. */
+/** Goes back to copies, once all of them are seen to be there; `aside` is what is added to the name of what is kept. */
 export const revertToCopySteps = (
   copies: ReadonlyArray<StorageCopy>,
   aside: string | undefined,
 ): ReadonlyArray<Draft> =>
-  copyGroups(copies).flatMap((group) => drafted(group, revertSteps({ copy: group.copy, aside })))
+  copyGroups(copies)
+    // Of no lane: whatever changes anything waits for all of them.
+    .flatMap(({ copy }): ReadonlyArray<Draft> => readySteps({ copy, aside }).map((step) => ({ step })))
+    .concat(copyGroups(copies).flatMap((group) => drafted(group, revertSteps({ copy: group.copy, aside }))))
