@@ -16,6 +16,7 @@ import {
 import type { Machine, MachinePlan, MachineRefusal, SavedPlace } from 'backing-chain'
 import { withMachine } from '../../src/model/machine.js'
 import { right } from './harness/tree.js'
+import { runOk } from './lab/exec.js'
 import { labForAll } from './machine/lab.js'
 import { does } from './machine/plans.js'
 import { withStates } from './machine/saved.js'
@@ -155,6 +156,50 @@ describe('what libvirt does meanwhile, and this library does not', () => {
       await session.virsh('start')
       expect(await session.virsh('domstate', '--reason')).toContain('running (restored)')
       expect(await liveSource(session, 'vda')).toContain(session.path('vda.s2'))
+    })
+  })
+
+  it('it resumes on a disk that has been grown or shrunk since', async () => {
+    for (const [size, format] of [
+      ['2M', []],
+      ['512K', ['--shrink']],
+    ] as const)
+      await running(async (session) => {
+        await two(session)
+        const { machine, seen } = await session.look()
+        const plan = planned(saveState(machine, { to: managed }, machineHost))
+        await session.run({ plan, before: seen, change: (of) => of })
+        await runOk(['qemu-img', 'resize', '-q', '-f', 'qcow2', ...format, session.path('vda.s2'), size])
+        const now = withMachine((await session.look()).machine, { saved: plan.after.saved })
+        const path = session.path('vda.s2')
+        expect(restoreState(now, { from: managed }, machineHost)).toMatchObject({
+          left: { _tag: 'StateUnfit', conflicts: [{ disk: 'vda', path, change: 'resized' }] },
+        })
+        await session.virsh('start')
+        expect(await session.virsh('domstate', '--reason')).toContain('running (restored)')
+      })
+  })
+
+  it('it restores a file beside a managed state, which the next start resumes', async () => {
+    await running(async (session) => {
+      await two(session)
+      const place = inFile(session, 'memory')
+      const { saved: states } = (await saved(session, place)).machine
+      await session.virsh('start')
+      await session.write(5, 'z')
+      const { machine } = await saved(session, managed)
+      for (const disks of ['as saved', 'written since'] as const) {
+        const both = withMachine(machine, { saved: [...machine.saved, ...states.map((one) => ({ ...one, disks }))] })
+        const tag = disks === 'as saved' ? 'ManagedSavePresent' : 'StateUnfit'
+        expect(tagOf(restoreState(both, { from: place }, machineHost))).toBe(tag)
+      }
+      await session.stage.libvirt.ask('restore', place.kind === 'file' ? place.path : '')
+      expect(await session.virsh('domstate', '--reason')).toContain('running (restored)')
+      expect(await isSaved(session)).toBe(true)
+      await session.virsh('destroy')
+      await session.virsh('start')
+      expect(await session.virsh('domstate', '--reason')).toContain('running (restored)')
+      expect(await isSaved(session)).toBe(false)
     })
   })
 
