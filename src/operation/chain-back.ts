@@ -25,8 +25,10 @@ export const chainProblem = (chain: Chain, copy: StorageCopy): CopyProblem | und
   const active = activeImage(chain)
   const names = activePath(chain).map(({ name }): string => name)
   if (names.join('\0') !== copy.chain.join('\0') || placeOf(active) !== placeOf(copy.image)) return 'another chain'
+  // What the copy reads where it is has not been written since.
+  const free = copy.inside.filter((name) => !copy.reads.includes(name))
   const isRead = Array.from(chain.images.values()).some(
-    ({ name, backing }) => backing !== undefined && copy.inside.includes(backing.image) && !copy.inside.includes(name),
+    ({ name, backing }) => backing !== undefined && free.includes(backing.image) && !copy.inside.includes(name),
   )
   if (overlaysOf(chain, active.name).length > 0) return 'overlays'
   if (isOther(chain, copy)) return 'images since'

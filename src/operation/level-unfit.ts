@@ -133,8 +133,10 @@ const placeObjection = (chain: Chain, level: LevelBelow): Objection => {
   }
 }
 
-const dataObjection = (chain: Chain): Objection => {
-  const apart = (path(chain) ?? []).find(({ name, dataFile }) => name === chain.active && dataFile !== undefined)
+/** A copy of an image leads to the data file where it is, which nobody keeps for it. */
+const dataObjection = ({ request }: LevelJob, chain: Chain, level: LevelBelow): Objection => {
+  const copied = new Set<string>(copiedImages(chain, level, request.name).map(({ name }) => name))
+  const apart = (path(chain) ?? []).find(({ name, dataFile }) => copied.has(name) && dataFile !== undefined)
   return apart === undefined ? undefined : { _tag: 'DataFileApart', image: apart.name }
 }
 
@@ -179,7 +181,7 @@ const belowQemu = (job: LevelJob, chain: Chain, level: LevelBelow): Objection =>
   absolute(level) ??
   nameObjection(level, job.request.name) ??
   placeObjection(chain, level) ??
-  dataObjection(chain) ??
+  dataObjection(job, chain, level) ??
   busyObjection(job, chain, level) ??
   heldBackObjection(job, chain) ??
   takenObjection(job, chain, level) ??

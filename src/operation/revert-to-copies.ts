@@ -1,15 +1,18 @@
 import * as E from 'fp-ts/lib/Either.js'
 import { isNonEmpty } from 'fp-ts/lib/ReadonlyArray.js'
 
+import { readersOf } from '../model/chain-query.js'
 import { placeOf } from '../model/header.js'
 import { withMachine } from '../model/machine.js'
 import type { Machine } from '../model/machine.js'
+import { isSnapshotName } from '../model/snapshot.js'
 import { copySubvolume, isIn } from '../model/storage-copy.js'
 import type { StorageCopy } from '../model/storage-copy.js'
 import type { MachineHost } from '../plan/machine-host.js'
 import type { DiskPart, MachineAssumption, MachinePlan } from '../plan/machine-plan.js'
 import { refuseMachine } from '../plan/machine-refusal.js'
 import type { CopyProblem, Loss, MachineRefusal } from '../plan/machine-refusal.js'
+import { refuse } from '../plan/refusal.js'
 import { heldBy, openConflicts } from '../plan/open-conflict.js'
 import { chainBack, chainProblem, partBack } from './chain-back.js'
 import { insideSince, pointsSince } from './copy-points.js'
@@ -41,6 +44,12 @@ const wholeGuard = (machine: Machine, { copies }: RevertToCopiesRequest): Machin
   )
   return missing === undefined ? undefined : unfit(first, missing, 'left out')
 }
+
+/** What is added to a name leads into no other folder. */
+const nameGuard = ({ present }: RevertToCopiesRequest): MachineRefusal | undefined =>
+  present === 'discard' || isSnapshotName(present.keep)
+    ? undefined
+    : refuseMachine({ _tag: 'SnapshotNameWrong', snapshot: present.keep, why: 'invalid' })
 
 const offGuard = ({ state }: Machine, { via }: MachineHost): MachineRefusal | undefined =>
   state === 'shut-off'
@@ -117,6 +126,19 @@ const pathGuard = (machine: Machine, { copies, present }: RevertToCopiesRequest)
   return newFilesGuard(machine, revertPlaces(copies, asideOf(present)), places)
 }
 
+/** Whoever else reads the active image would read something else afterwards. */
+const sharedGuard = (machine: Machine, { copies }: RevertToCopiesRequest): MachineRefusal | undefined => {
+  for (const { disk } of copies) {
+    const chain = machine.disks.get(disk)
+    const readers = chain === undefined ? [] : readersOf(chain, chain.active)
+    if (chain !== undefined && isNonEmpty(readers)) {
+      const refusal = refuse({ _tag: 'ImageShared', image: chain.active, readers })
+      return refuseMachine({ _tag: 'DiskRefused', disk, refusal })
+    }
+  }
+  return undefined
+}
+
 /** Whoever has an image open has another one, or a spoilt one, afterwards. */
 const openGuard = ({ copies }: RevertToCopiesRequest, host: MachineHost) => {
   const by = { _tag: 'Tool', name: 'the executor' } as const
@@ -132,6 +154,7 @@ const openGuard = ({ copies }: RevertToCopiesRequest, host: MachineHost) => {
 const guards = (machine: Machine, request: RevertToCopiesRequest, host: MachineHost): MachineRefusal | undefined => {
   const early =
     wholeGuard(machine, request) ??
+    nameGuard(request) ??
     offGuard(machine, host) ??
     viaGuard(machine, host) ??
     savedGuard(machine, request, host)
@@ -144,6 +167,7 @@ const guards = (machine: Machine, request: RevertToCopiesRequest, host: MachineH
   return (
     subvolumeGuard(machine, request) ??
     copyUseGuard(machine, request.copies) ??
+    sharedGuard(machine, request) ??
     lossGuard(machine, request) ??
     pathGuard(machine, request) ??
     openGuard(request, host)
@@ -164,12 +188,20 @@ const partOf = (machine: Machine, copy: StorageCopy): ReadonlyArray<DiskPart> =>
   return before === undefined ? [] : [partBack(before, copy)]
 }
 
-const assumptionsOf = ({ copies, present }: RevertToCopiesRequest): ReadonlyArray<MachineAssumption> => [
+const assumptionsOf = (
+  { disks }: Machine,
+  { copies, present }: RevertToCopiesRequest,
+): ReadonlyArray<MachineAssumption> => [
   ...copies.map(({ disk, inside }): MachineAssumption => ({
     _tag: 'OfDisk',
     disk,
     assumption: { _tag: 'Closed', images: inside },
   })),
+  ...copies.flatMap(({ disk, image: { name } }): ReadonlyArray<MachineAssumption> =>
+    disks.get(disk)?.images.get(name)?.otherReaders === 'unknown'
+      ? [{ _tag: 'OfDisk', disk, assumption: { _tag: 'NoOtherReaders', images: [name] } }]
+      : [],
+  ),
   ...Array.from(new Set(copies.flatMap(({ level }) => (level._tag === 'Btrfs' ? [level.subvolume] : [])))).map(
     (path): MachineAssumption => ({ _tag: 'NothingElseIn', path }),
   ),
@@ -188,9 +220,9 @@ const assumptionsOf = ({ copies, present }: RevertToCopiesRequest): ReadonlyArra
  * is. A snapshot of LVM's is merged, and is no more afterwards; the others stay. The current snapshot stays what it
  * is: neither QEMU nor libvirt knows of this.
  *
- * Refuses, in this order: `NothingSelected`, `DiskNotFound`, `CopyUnfit` (copies that are not of one whole snapshot), `GuestStateWrong`,
- * `NotThisWay`, `StateSaved`, `ManagedSavePresent`, `CopyUnfit` (another chain, images since, overlays, same subvolume, in use), `PointsLost`,
- * `PathTaken`, `DiskRefused` (`ImageOpen`).
+ * Refuses, in this order: `NothingSelected`, `DiskNotFound`, `CopyUnfit` (copies that are not of one whole snapshot),
+ * `SnapshotNameWrong` (what is added to the name of the present), `GuestStateWrong`, `NotThisWay`, `StateSaved`, `ManagedSavePresent`, `CopyUnfit` (another chain, images since, overlays, same subvolume, in use),
+ * `DiskRefused` (`ImageShared`), `PointsLost`, `PathTaken`, `DiskRefused` (`ImageOpen`).
  *
  * Source: `lvconvert --merge`, `lvchange` (2.03.16, their arguments only), `btrfs subvolume snapshot` (6.2), `cp --reflink`, `mv -T`
  * (coreutils 9.1), `rename(2)`.
@@ -238,6 +270,6 @@ export const revertToCopies = (
     consistency: undefined,
     unlinked: [],
     requires: [],
-    assumes: assumptionsOf(request),
+    assumes: assumptionsOf(machine, request),
   })
 }

@@ -4,13 +4,16 @@ import * as E from 'fp-ts/lib/Either.js'
 
 import { checkMachinePlan, equalViews, patternOfLayer } from '../../src/index.js'
 import type { LevelPlan, Machine, MachineHost, MachinePlan, StorageLevel } from '../../src/index.js'
+import { activeImage } from '../../src/model/chain-query.js'
 import { placeOf } from '../../src/model/header.js'
+import { locationString } from '../../src/model/location.js'
 import { withMachine } from '../../src/model/machine.js'
 import { pointMap } from '../../src/model/point-map.js'
 import { ancestorsOf } from '../../src/model/snapshot-tree.js'
 import { snapshotAtLevel } from '../../src/operation/snapshot-at-level.js'
 import { endOfMachine, fileAt, guestViews, machineFileView, machineWrite } from '../../src/simulate/index.js'
 import type { MachineWorld } from '../../src/simulate/index.js'
+import { mapWorlds } from '../../src/simulate/machine-world.js'
 import { quitMachine, startMachine } from '../../src/simulate/machine-process.js'
 import { ended, ran } from './saved-machine.js'
 
@@ -41,6 +44,18 @@ const dated = (before: Machine, after: Machine, count: number): Machine => {
   return withMachine(after, { snapshots: new Map(own.map((one) => [one.name, one])) })
 }
 
+/** A guest that nobody manages is started from its active images. */
+const booting = (world: MachineWorld, { disks }: Machine): MachineWorld =>
+  mapWorlds(world, (one) => {
+    const chain = disks.get(one.disk)
+    if (chain === undefined || one.boot.keeper === 'libvirt') return one
+    const { format, location } = activeImage(chain)
+    return {
+      ...one,
+      boot: { ...one.boot, path: locationString(location), format, backingStore: [], terminated: false },
+    }
+  })
+
 /** The machine after a plan, which the guest uses then; nothing where the plan is none for a guest that is off, or fails. */
 export const later = (
   { machine, world }: Now,
@@ -50,7 +65,10 @@ export const later = (
   if (plan === undefined || E.isLeft(plan) || plan.right.after.state !== 'shut-off') return undefined
   const trace = ran(world, plan.right)
   return trace.fault === undefined
-    ? { machine: dated(machine, plan.right.after, count), world: used(endOfMachine(trace), count) }
+    ? {
+        machine: dated(machine, plan.right.after, count),
+        world: used(booting(endOfMachine(trace), plan.right.after), count),
+      }
     : undefined
 }
 
@@ -69,9 +87,14 @@ export const levelOf = (kind: 'Btrfs' | 'Reflink' | 'Other'): StorageLevel => {
   return { _tag: kind, subvolume: '/images', snapshots: '/snapshots' }
 }
 
-export const copied = ({ machine, world }: Now, kind: StorageLevel, host: MachineHost): Copied | undefined => {
+export const copied = (
+  { machine, world }: Now,
+  kind: StorageLevel,
+  host: MachineHost,
+  name = 'now',
+): Copied | undefined => {
   const levels = new Map(Array.from(machine.disks.keys(), (disk) => [disk, [kind]]))
-  const asked = { name: 'now', creationTime: '1799999999', prefer: [kind._tag], levels } as const
+  const asked = { name, creationTime: '1799999999', prefer: [kind._tag], levels } as const
   const planned = snapshotAtLevel(machine, asked, host)
   if (E.isLeft(planned)) return undefined
   const { plan } = planned.right

@@ -231,6 +231,16 @@ describe('a level is passed over', () => {
     expect([inside?.inside, inside?.reads]).toStrictEqual([['a', 'a.1'], []])
   })
 
+  it('where the data of what is copied are in a file of their own', () => {
+    const dataFile = { dataFile: { location: { _tag: 'File', path: '/images/data' }, layout: 'raw' } } as const
+    const lower = { ...free, images: { a: dataFile } }
+    expect(why(lower, btrfs)).toStrictEqual([{ _tag: 'DataFileApart', image: 'a' }])
+    expect(why({ ...free, images: { 'a.1': dataFile } }, reflink)).toStrictEqual([
+      { _tag: 'DataFileApart', image: 'a.1' },
+    ])
+    expect(E.isRight(ask(lower, { levels: levels([reflink], [external]) }))).toBe(true)
+  })
+
   it('where a job or somebody else writes', () => {
     const jobs = new Map([['vda', [{ id: 'j', kind: 'commit', images: ['a'] } as const]]])
     expect(why(free, reflink, {}, { ...throughQmp, jobs })).toStrictEqual([
@@ -365,6 +375,39 @@ describe('what levels have', () => {
     expect(tag(after, taken.copies, 'discard', { ...throughQemuImg, opened })).toBe('DiskRefused')
   })
 
+  it('comes back with the present beside it, and in no other folder', () => {
+    const files = right(ask(off, { levels: levels([reflink], [reflink]) }, throughQemuImg))
+    for (const keep of ['', 'x/y', '/../x', '.x'])
+      expect(left(revertToCopies(files.plan.after, { ...files, present: { keep } }, throughQemuImg))).toMatchObject({
+        _tag: 'SnapshotNameWrong',
+        snapshot: keep,
+        why: 'invalid',
+      })
+  })
+
+  it('comes back under nobody else who reads it', () => {
+    const read = right(
+      ask(
+        { ...off, images: { b: { otherReaders: ['vm2'] } } },
+        { levels: levels([reflink], [reflink]) },
+        throughQemuImg,
+      ),
+    )
+    expect(left(revertToCopies(read.plan.after, { ...read, present: 'discard' }, throughQemuImg))).toMatchObject({
+      _tag: 'DiskRefused',
+      disk: 'vdb',
+      refusal: { _tag: 'ImageShared', image: 'b', readers: [{ _tag: 'Other', reader: 'vm2' }] },
+    })
+    const unknown = { ...off, images: { b: { otherReaders: 'unknown' } } } as const
+    const level = right(ask(unknown, { levels: levels([reflink], [reflink]) }, throughQemuImg))
+    const plan = right(revertToCopies(level.plan.after, { ...level, present: 'discard' }, throughQemuImg))
+    expect(plan.assumes).toContainEqual({
+      _tag: 'OfDisk',
+      disk: 'vdb',
+      assumption: { _tag: 'NoOtherReaders', images: ['b'] },
+    })
+  })
+
   it('asks everybody to close an image but the guest itself', () => {
     const refusal = (by: Opener) => {
       const opened = new Map([['vdb', [{ image: 'b', by, access: 'read' } as const]]])
@@ -417,8 +460,15 @@ describe('what levels have', () => {
   it('comes back under no overlay that lies elsewhere', () => {
     const elsewhere = { x: { location: { _tag: 'File', path: '/elsewhere/x' } } } as const
     const of: Vm = { ...off, disks: { vda: 'a <- (a.1^, x)', vdb: 'b^' }, images: elsewhere }
-    const level = right(ask(of, { levels: levels([btrfs], [btrfs]) }, throughQemuImg))
-    expect(tag(level.plan.after, level.copies)).toBe('overlays')
+    const relative = { 'a.1': { backing: { image: 'a' as never, header: 'a', format: 'qcow2' } } } as const
+    const moved = right(
+      ask({ ...of, images: { ...elsewhere, ...relative } }, { levels: levels([btrfs], [btrfs]) }, throughQemuImg),
+    )
+    expect(tag(moved.plan.after, moved.copies)).toBe('overlays')
+    // A copy that reads the image where it is has kept everybody from writing to it.
+    const pinned = right(ask(of, { levels: levels([btrfs], [btrfs]) }, throughQemuImg))
+    expect(pinned.copies[0]?.reads).toStrictEqual(['a'])
+    expect(E.isRight(revertToCopies(pinned.plan.after, { ...pinned, present: 'discard' }, throughQemuImg))).toBe(true)
     const files = right(ask(of, { levels: levels([reflink], [reflink]) }, throughQemuImg))
     expect(E.isRight(revertToCopies(files.plan.after, { ...files, present: 'discard' }, throughQemuImg))).toBe(true)
   })
