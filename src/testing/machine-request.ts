@@ -166,6 +166,12 @@ const copyOf = (disk: string, of: Pick<NewImage, 'format'> | undefined): NewImag
   return { name, location: { _tag: 'File', path: `/copies/${name}` }, format: 'qcow2', ...of }
 }
 
+const copiedData: ReadonlyArray<Pick<ExportRequest, 'data' | 'bytesPerSecond'>> = [
+  ...[{}, {}, {}],
+  { data: 'compressed' },
+  { bytesPerSecond: 1048576 },
+]
+
 /**
  * Random extractions: of any snapshot, mostly of all disks that it has.
  *
@@ -184,9 +190,11 @@ export const arbitraryExtractRequest = (machine: Machine): fc.Arbitrary<ExtractR
           { weight: 1, arbitrary: fc.subarray(all, { minLength: 1 }) },
         ),
         copies: fc.array(arbitraryCopy, { minLength: all.length, maxLength: all.length }),
+        data: fc.constantFrom(...copiedData),
       })
-      .map(({ disks, copies }) => ({
+      .map(({ disks, copies, data }) => ({
         snapshot,
+        ...data,
         to: new Map(
           disks.map((disk, at) => {
             return [disk, copyOf(disk, copies[at])]
@@ -207,12 +215,6 @@ const exportWays: ReadonlyArray<Pick<ExportRequest, 'way' | 'removal'>> = [
   {},
 ]
 
-const exportData: ReadonlyArray<Pick<ExportRequest, 'data' | 'bytesPerSecond'>> = [
-  ...[{}, {}, {}],
-  { data: 'compressed' },
-  { bytesPerSecond: 1048576 },
-]
-
 /**
  * Random exports: of some or all disks, in any way.
  *
@@ -225,7 +227,7 @@ export const arbitraryExportRequest = (machine: Machine): fc.Arbitrary<ExportReq
       disks: fc.subarray(all, { minLength: Math.min(1, all.length) }),
       copies: fc.array(arbitraryCopy, { minLength: all.length, maxLength: all.length }),
       way: fc.constantFrom(...exportWays),
-      data: fc.constantFrom(...exportData),
+      data: fc.constantFrom(...copiedData),
     })
     .map(({ disks, copies, way, data }) => ({
       ...(machine.state === 'shut-off' ? {} : way),

@@ -23,7 +23,7 @@ import type {
   SettleEvent,
   Step,
 } from '../../src/index.js'
-import { decodeMachine, encodeMachine } from '../../src/codec/index.js'
+import { decodeMachine, decodeMachinePlan, encodeMachine, encodeMachinePlan } from '../../src/codec/index.js'
 import { withMachine } from '../../src/model/machine.js'
 import { endOfMachine, machineWorldOf, runMachine } from '../../src/simulate/index.js'
 import { linesOf, pictures, throughLibvirt, throughQemuImg, throughQmp } from './expect-take.js'
@@ -156,7 +156,9 @@ describe('the way of 2012: the memory is saved, and a snapshot is inside the ima
     const saves = plan.steps.flatMap(({ call }, index) =>
       call._tag === 'Libvirt' && call.function.call === 'virDomainManagedSave' ? [index] : [],
     )
-    expect(plan.finally.map(({ from }) => from)).toEqual(saves)
+    expect(plan.finally.map(({ from, once }) => [from, once])).toEqual(saves.map((save) => [save, 'done']))
+    const read = decodeMachinePlan(JSON.stringify(encodeMachinePlan(plan)))
+    expect(E.isRight(read) ? read.right.finally : read.left).toEqual(plan.finally)
     expect(plan.finally.map(({ before }) => before)).toEqual(starts)
     expect(plan.finally.map(({ step }) => step.call)).toEqual(starts.map((index) => plan.steps[index]?.call))
   })
