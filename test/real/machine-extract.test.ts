@@ -33,6 +33,19 @@ const copies = (folder: string, snapshot: string, [vda, vdb]: readonly [Format, 
   return { snapshot, to: new Map([to('vda', vda), to('vdb', vdb)]) }
 }
 
+/** The same, compressed, under other names. */
+const packed = ({ snapshot, to }: ExtractRequest): ExtractRequest => ({
+  snapshot,
+  to: new Map(
+    Array.from(to, ([target, image]) => {
+      const path = `${locationString(image.location)}.small`
+      return [target, { ...image, name: `${image.name}.small`, location: { _tag: 'File', path } }]
+    }),
+  ),
+  data: 'compressed',
+  bytesPerSecond: 104857600,
+})
+
 const argvs = ({ steps }: MachinePlan): ReadonlyArray<ReadonlyArray<string>> =>
   steps.flatMap(({ call }) => (call._tag === 'QemuImg' && call.argv[1] === 'convert' ? [call.argv] : []))
 
@@ -73,6 +86,8 @@ describe.each(qemuVersions)('without libvirt, QEMU %s', (version) => {
         await free.does({ take: { name, disks: inside } })
       }
       await writeBoth(free, 1, 'y')
+      const small = packed(copies(free.home.images, 's1', ['qcow2', 'qcow2']))
+      expect(how(await free.does({ extract: small }, { ...watched, writes: 30 }))).toEqual(['-U -l', '-U -l'])
       expect(await extracts(free, 's1', { writes: 31 })).toEqual(['-U -l', '-U -l'])
       await free.pause()
       expect(await extracts(free, 's2')).toEqual(['-U -l', '-U -l'])
