@@ -19,7 +19,7 @@ import { diskConflicts } from './open-machine.js'
  * - `PointDropped`: a snapshot goes that the operation has no business with.
  * - `NotThawed`: file systems that are frozen are not thawed in the plan and on every way out.
  * - `RecordNamesGone`: libvirt's record of a snapshot names a file that the plan removes.
- * - `OpenTwice`: a step has a program open what the guest itself has open then.
+ * - `OpenTwice`: a step has a program open what the guest itself has open then, or a storage daemon that another step has started.
  *
  * @since 0.2.0
  */

@@ -66,8 +66,31 @@ const guestAfter = (guest: GuestState, call: Call): GuestState => {
   return starts(call.function) ? 'running' : guest
 }
 
+/** The socket of the storage daemon that a call starts or goes to. */
+const socketOf = ({ call, until }: Step): string | undefined =>
+  call._tag === 'Qmp' ? call.socket : until?._tag === 'Daemon' ? until.socket : undefined
+
+/** What the storage daemons that a plan has started have open, by their sockets: until they are gone. */
+const daemonsAfter = (
+  daemons: ReadonlyMap<string, ReadonlyArray<Opening>>,
+  step: Step,
+  opens: ReadonlyArray<Opening>,
+): ReadonlyMap<string, ReadonlyArray<Opening>> => {
+  const socket = socketOf(step)
+  if (socket === undefined) return daemons
+  const { call, until } = step
+  const left = new Map(daemons)
+  if (until?._tag === 'Daemon' && until.status === 'gone') left.delete(socket)
+  else if (call._tag === 'StorageDaemon') left.set(socket, opens)
+  return left
+}
+
+/** What others have open than the daemon that a step is for. */
+const byDaemons = (daemons: ReadonlyMap<string, ReadonlyArray<Opening>>, step: Step): Held =>
+  heldBy(Array.from(daemons).flatMap(([socket, opens]) => (socket === socketOf(step) ? [] : opens)))
+
 /**
- * The steps of a plan that open what somebody else has open. What the guest has open changes when its chain is seen to have
+ * The steps of a plan that open what somebody else has open, or a storage daemon that the plan itself has started. What the guest has open changes when its chain is seen to have
  * changed, and when the plan ends or starts the guest. `also` adds openings that a call does not show by itself. Nothing is looked at
  * where nobody has anything open.
  */
@@ -76,13 +99,16 @@ export const stepConflicts = (
   { guest, opened }: Openers,
   also: (call: Call) => ReadonlyArray<Opening> = () => [],
 ): ReadonlyArray<StepConflict> => {
-  if (guest === 'shut-off' && opened.length === 0) return []
+  if (guest === 'shut-off' && opened.length === 0 && !steps.some(({ call }) => call._tag === 'StorageDaemon')) return []
   const opens = opensIn({ before, after })
   let state = guest
   let held = heldBy([...openedByGuest(before, guest), ...opened])
+  let daemons: ReadonlyMap<string, ReadonlyArray<Opening>> = new Map()
   return steps.flatMap((step, index) => {
     const { call } = step
-    const found = openConflicts([...opens(call, state), ...also(call)], held)
+    const wanted = [...opens(call, state), ...also(call)]
+    const found = [...openConflicts(wanted, held), ...openConflicts(wanted, byDaemons(daemons, step))]
+    daemons = daemonsAfter(daemons, step, wanted)
     const now = guestAfter(state, call)
     const seen = pathSeen(step)
     if (now !== state) held = heldBy([...openedByGuest(after, now), ...opened])

@@ -139,4 +139,24 @@ describe('a machine', () => {
     const foreign = { ...plan.right, steps: [first, { ...first, disk: 'vdb', call, why: 'it is quicker' }, ...rest] }
     expect(checkMachinePlan(foreign)).toContainEqual({ _tag: 'OpenTwice', step: 1, disk: 'vdb', image: 'w' })
   })
+
+  it('the judge finds qemu-img at work on what a storage daemon of the same plan has open', () => {
+    const { machine } = vm(two)
+    const host: MachineHost = { via: 'storage-daemon', capabilities, socket: '/run/vm.qmp' }
+    const plan = deleteSnapshots(machine, { snapshots: ['second'] }, host)
+    if (E.isLeft(plan)) throw new Error(JSON.stringify(plan.left))
+    expect(checkMachinePlan(plan.right)).toStrictEqual([])
+    const { steps } = plan.right
+    const call = { _tag: 'QemuImg', argv: ['qemu-img', 'snapshot', '-c', 'x', '/images/v.2'] } as const
+    const gone = steps.findIndex(({ until }) => until?._tag === 'Daemon' && until.status === 'gone')
+    const doubled = steps.map((_, before) => {
+      const foreign = steps.flatMap((step, index) => {
+        const { until: _until, ...rest } = step
+        return index === before ? [{ ...rest, call, why: 'it is quicker' }, step] : [step]
+      })
+      return checkMachinePlan({ ...plan.right, steps: foreign }).some((one) => one._tag === 'OpenTwice')
+    })
+    expect(gone).toBeGreaterThan(2)
+    expect(doubled).toStrictEqual(steps.map((_, before) => before > 0 && before <= gone))
+  })
 })
