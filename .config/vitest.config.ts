@@ -19,7 +19,7 @@ export default defineConfig({
     isolate: false,
     maxWorkers: '100%',
     setupFiles: ['.config/fast-check.ts'],
-    testTimeout: 120_000,
+    testTimeout: 300_000,
     coverage: {
       provider: 'v8',
       include: ['src/**/*.ts'],

@@ -43,3 +43,10 @@ export const hasProtocol = (text: string): boolean => {
 
 /** True where a string means the same from every directory. */
 export const isAbsolute = (text: string): boolean => text.startsWith('/') || hasProtocol(text)
+
+/** Why a path can be that of no file; nothing where it can. */
+export const noFileAt = (path: string): string | undefined => {
+  if (path.includes('\0')) return 'a path has no NUL'
+  const last = path.slice(path.lastIndexOf('/') + 1)
+  return last === '' || last === '.' || last === '..' ? 'it does not end in the name of a file' : undefined
+}

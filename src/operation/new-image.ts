@@ -5,7 +5,7 @@ import { traitsOf } from '../model/format.js'
 import { headerReaches, normalPath } from '../model/header.js'
 import { isImageName, newImage, placesOf } from '../model/image.js'
 import type { Backing, Image, ImageName, LiveNode } from '../model/image.js'
-import { locationString, pathOf } from '../model/location.js'
+import { locationString, noFileAt, pathOf } from '../model/location.js'
 import type { Machine } from '../model/machine.js'
 import type { Assumption } from '../plan/assumption.js'
 import type { Hypervisor } from '../plan/hypervisor.js'
@@ -49,19 +49,19 @@ const nameGuard: PlaceGuard = ({ chain, wanted, below }) => {
   return refuse({ _tag: 'NameTaken', name: where, by }, instead)
 }
 
+const notAddressable = ({ wanted, hypervisor }: Place, why: string): Refusal =>
+  refuse({ _tag: 'LocationNotAddressable', image: wanted.name, via: hypervisor.via, why })
+
 const locationGuard: PlaceGuard = (place) => {
-  const { location } = place.wanted
-  const path = pathOf(location)
-  if (path === undefined) {
-    const why = 'a plan opens new images as files and block devices only'
-    return refuse({ _tag: 'LocationNotAddressable', image: place.wanted.name, via: place.hypervisor.via, why })
-  }
-  const unfit = xmlGuard(place.hypervisor, [place.wanted])
-  if (unfit !== undefined) return unfit
-  if (path.includes('\0')) return wrong(place, 'relative', 'a path has no NUL')
-  return path.startsWith('/')
-    ? undefined
-    : wrong(place, 'relative', 'a relative path means another file in another directory')
+  const path = pathOf(place.wanted.location)
+  if (path === undefined) return notAddressable(place, 'a plan opens new images as files and block devices only')
+  const unfit = noFileAt(path)
+  if (unfit !== undefined) return notAddressable(place, unfit)
+  const relative = 'a relative path means another file in another directory'
+  return (
+    xmlGuard(place.hypervisor, [place.wanted]) ??
+    (path.startsWith('/') ? undefined : wrong(place, 'relative', relative))
+  )
 }
 
 const foundGuard: PlaceGuard = (place) => {

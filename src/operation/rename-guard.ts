@@ -1,7 +1,7 @@
 import { traitsOf } from '../model/format.js'
 import { combineHeader, normalPath } from '../model/header.js'
 import { isImageName, knownReaders, placesOf } from '../model/image.js'
-import { locationString, pathOf } from '../model/location.js'
+import { locationString, noFileAt, pathOf } from '../model/location.js'
 import { pathsOfDisk } from '../model/record.js'
 import { refuse } from '../plan/refusal.js'
 import type { Refusal } from '../plan/refusal.js'
@@ -52,9 +52,8 @@ const wrong = (
 const pathGuard: RenameGuard = (job) => {
   const { to, found } = job.request
   if (!to.startsWith('/')) return wrong(job, 'relative', 'a relative path means another file in another directory')
-  const last = to.slice(to.lastIndexOf('/') + 1)
-  const unfit = to.includes('\0') ? 'a path has no NUL' : 'it does not end in the name of a file'
-  if (to.includes('\0') || last === '' || last === '.' || last === '..')
+  const unfit = noFileAt(to)
+  if (unfit !== undefined)
     return refuse({ _tag: 'LocationNotAddressable', image: job.image.name, via: job.hypervisor.via, why: unfit })
   return found === 'something' ? wrong(job, 'exists', 'link(2) would not replace the file that is there') : undefined
 }

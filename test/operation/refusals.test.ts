@@ -509,6 +509,16 @@ describe('a new image is refused', () => {
       },
     ],
     [
+      'in a folder, without a name of its own',
+      { ...fresh, location: file('/images/') },
+      {
+        _tag: 'LocationNotAddressable',
+        image: 'new',
+        via: 'qmp',
+        why: 'it does not end in the name of a file',
+      },
+    ],
+    [
       'where there is a file',
       { ...fresh, found: 'something' },
       { _tag: 'DestinationWrong', name: 'new', why: 'exists', detail: 'the file that is there would be overwritten' },

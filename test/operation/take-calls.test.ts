@@ -388,25 +388,27 @@ describe('over QMP', () => {
     expect(plan.after.snapshots.get('m')?.recorded).toBeUndefined()
   })
 
-  it('a manual disk has the guest stopped before the transaction, and left so', () => {
-    const disks = new Map<string, TakeDisk>([...made, ['vdb', { mode: 'manual' }]])
-    const executed = commands({ name: 'm', disks })
-    expect(executed.slice(2)).toStrictEqual([
-      ['', { execute: 'stop' }],
-      [
-        '',
-        {
-          execute: 'transaction',
-          arguments: {
-            actions: [{ type: 'blockdev-snapshot', data: { node: 'a.1-format', overlay: 'a.m-format' } }],
+  it.each(['running', 'paused'] as const)(
+    'a manual disk has a %s guest stopped before the transaction, and left so',
+    (state) => {
+      const disks = new Map<string, TakeDisk>([...made, ['vdb', { mode: 'manual' }]])
+      const executed = commands({ name: 'm', disks }, { ...two, state })
+      expect(executed.slice(2)).toStrictEqual([
+        ['', { execute: 'stop' }],
+        [
+          '',
+          {
+            execute: 'transaction',
+            arguments: {
+              actions: [{ type: 'blockdev-snapshot', data: { node: 'a.1-format', overlay: 'a.m-format' } }],
+            },
           },
-        },
-      ],
-      ['vda', { execute: 'query-block' }],
-    ])
-    expect(commands({ name: 'm', disks }, { ...two, state: 'paused' })[2]).not.toStrictEqual(['', { execute: 'stop' }])
-    expect(taken(builtFor(throughQmp, two).machine, { name: 'm', disks }, throughQmp).after.state).toBe('paused')
-  })
+        ],
+        ['vda', { execute: 'query-block' }],
+      ])
+      expect(taken(builtFor(throughQmp, two).machine, { name: 'm', disks }, throughQmp).after.state).toBe('paused')
+    },
+  )
 })
 
 describe('with qemu-img', () => {

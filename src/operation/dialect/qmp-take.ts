@@ -67,9 +67,9 @@ const savedWithMemory = (outcome: TakeOutcome, first: Chain): ReadonlyArray<Draf
   return [{ ...saving, moves: saved.flatMap((taken) => placed(outcome.job, taken)) }, ending]
 }
 
-/** The guest stays as it is for whoever saves the manual disks. */
+/** The guest stays as it is for whoever saves the manual disks; of one that is paused already QEMU writes out what it holds back. */
 const stopped = ({ job }: TakeOutcome): ReadonlyArray<Draft> =>
-  job.machine.state === 'running' && disksTaken(job, 'manual').length > 0
+  disksTaken(job, 'manual').length > 0
     ? [{ step: qmp({ execute: 'stop' }, 'the guest stays paused: save the manual disks, then let it go on') }]
     : []
 
