@@ -9,9 +9,10 @@ import {
   extractSnapshot,
   pausesOf,
 } from '../../src/index.js'
-import type { ExportRequest, Machine, MachineHost, MachinePlan, MachineRefusal, NewImage } from '../../src/index.js'
+import type { ExportRequest, Machine, MachineHost, MachinePlan, MachineRefusal } from '../../src/index.js'
 import { decodeMachinePlan, encodeMachinePlan } from '../../src/codec/index.js'
 import { assertMachinePlanSimulates } from '../../src/testing/index.js'
+import { both, file, vda } from './export-target.js'
 import { left, linesOf, right, throughLibvirt, throughQemuImg, throughQmp } from './expect-take.js'
 import { vm } from './machine.js'
 import type { Vm } from './machine.js'
@@ -20,22 +21,6 @@ const one: Vm = { disks: { vda: 'v[aaaa] <- v.1[-b0-]^', vdb: 'w[dd--]^' } }
 const managed = vm(one)
 const alone = vm({ ...one, records: 'none', nodes: 'monitor' })
 const off = vm({ ...one, records: 'none', state: 'shut-off' })
-
-const file = (name: string, more: Partial<NewImage> = {}): NewImage => ({
-  name,
-  location: { _tag: 'File', path: `/backup/${name}` },
-  format: 'qcow2',
-  ...more,
-})
-
-const vda: ExportRequest = { to: new Map([['vda', file('x')]]) }
-
-const both: ExportRequest = {
-  to: new Map([
-    ['vda', file('x')],
-    ['vdb', file('y')],
-  ]),
-}
 
 const planned = (of: E.Either<MachineRefusal, MachinePlan>): MachinePlan => {
   const plan = right(of)

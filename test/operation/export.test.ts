@@ -19,13 +19,13 @@ import type {
   MachineHost,
   MachinePlan,
   MachineRefusal,
-  NewImage,
   SettleEvent,
   Step,
 } from '../../src/index.js'
 import { decodeMachine, decodeMachinePlan, encodeMachine, encodeMachinePlan } from '../../src/codec/index.js'
 import { withMachine } from '../../src/model/machine.js'
 import { endOfMachine, machineWorldOf, runMachine } from '../../src/simulate/index.js'
+import { both, file, vda } from './export-target.js'
 import { linesOf, pictures, throughLibvirt, throughQemuImg, throughQmp } from './expect-take.js'
 import { vm } from './machine.js'
 import type { Vm } from './machine.js'
@@ -34,20 +34,6 @@ const one: Vm = { disks: { vda: 'v[aaaa] <- v.1[-b--]^', vdb: 'w[dddd]^' } }
 const managed = vm(one).machine
 const alone = vm({ ...one, records: 'none', nodes: 'monitor' }).machine
 const off = vm({ ...one, records: 'none', state: 'shut-off' }).machine
-
-const file = (name: string): NewImage => ({
-  name,
-  location: { _tag: 'File', path: `/backup/${name}` },
-  format: 'qcow2',
-})
-
-const vda: ExportRequest = { to: new Map([['vda', file('x')]]) }
-const both: ExportRequest = {
-  to: new Map([
-    ['vda', file('x')],
-    ['vdb', file('y')],
-  ]),
-}
 
 const planned = (of: E.Either<MachineRefusal, MachinePlan>): MachinePlan => {
   if (E.isLeft(of)) throw new Error(JSON.stringify(of.left))
