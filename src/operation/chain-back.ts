@@ -2,6 +2,7 @@ import { withImages } from '../model/chain.js'
 import type { Chain } from '../model/chain.js'
 import { activeImage, activePath, overlaysOf } from '../model/chain-query.js'
 import { placeOf } from '../model/header.js'
+import { knownReaders } from '../model/image.js'
 import type { Image } from '../model/image.js'
 import { copiedImages } from '../model/storage-copy.js'
 import type { StorageCopy } from '../model/storage-copy.js'
@@ -9,6 +10,7 @@ import type { DiskPart } from '../plan/machine-plan.js'
 import type { CopyProblem } from '../plan/machine-refusal.js'
 import { fatesOf } from './fates.js'
 import type { Mark } from './fates.js'
+import { readerName } from './level-outcome.js'
 
 /** True where something is there now that was not there then, or where what was there then could not be read any more. */
 const isOther = (chain: Chain, { images, inside, level, snapshot }: StorageCopy): boolean =>
@@ -18,6 +20,18 @@ const isOther = (chain: Chain, { images, inside, level, snapshot }: StorageCopy)
     const below = then.backing?.image
     const lacks = below !== undefined && !inside.includes(below) && !chain.images.has(below)
     return lacks || (now !== undefined && placeOf(now) !== placeOf(then))
+  })
+
+/**
+ * True where somebody elsewhere reads an image below the active one that may be another one in the copy. One that had a reader then which
+ * it still has, or that the copy itself reads, has been written by nobody since.
+ */
+const isReadSince = (chain: Chain, copy: StorageCopy): boolean =>
+  copy.images.some((then) => {
+    const now = then.name === copy.image.name ? undefined : chain.images.get(then.name)
+    const readers = now === undefined ? [] : knownReaders(now)
+    const pins = [...knownReaders(then), readerName(copy)]
+    return readers.length > 0 && !readers.some((reader) => pins.includes(reader))
   })
 
 /** Why a chain is not the one that was copied: what goes back is its active image, and what lies beside that in the same subvolume. */
@@ -32,7 +46,7 @@ export const chainProblem = (chain: Chain, copy: StorageCopy): CopyProblem | und
   )
   if (overlaysOf(chain, active.name).length > 0) return 'overlays'
   if (isOther(chain, copy)) return 'images since'
-  return isRead ? 'overlays' : undefined
+  return isRead || isReadSince(chain, copy) ? 'overlays' : undefined
 }
 
 /** An image as it was then, but for bitmaps that QEMU had not stored; who else reads it is as now. */

@@ -16,7 +16,7 @@ import { savedStatesGuard } from './saved-guard.js'
 import { hasPlace } from './storage-daemon.js'
 
 /** Where a snapshot has a disk whose target is the machine's no more: by its record, else by the name of the image. */
-const placesOfTarget = ({ recorded, disks }: Snapshot, target: string): ReadonlyArray<string> => {
+export const placesOfTarget = ({ recorded, disks }: Snapshot, target: string): ReadonlyArray<string> => {
   const paths = (['domain', 'inactiveDomain'] as const).flatMap((of) => {
     const source = recordedSources(recorded, of).get(target)
     return source === undefined ? [] : [source.path ?? [], ...source.below.map(({ path }) => path)].flat()

@@ -18,6 +18,7 @@ import { chainBack, chainProblem, partBack } from './chain-back.js'
 import { insideSince, pointsSince } from './copy-points.js'
 import { copyUseGuard } from './copy-use.js'
 import { revertPlaces, revertToCopySteps } from './dialect/level-step.js'
+import { filesSince, statesGuard } from './files-back.js'
 import { placeOfCopy } from './level-outcome.js'
 import type { RevertToCopiesRequest } from './level-request.js'
 import { viaGuard } from './machine-guard.js'
@@ -58,21 +59,11 @@ const offGuard = ({ state }: Machine, { via }: MachineHost): MachineRefusal | un
         { _tag: 'Via', via: via === 'libvirt' ? via : 'qemu-img', guest: ['shut-off'] },
       ])
 
-/** A state of memory fits no other contents of the disks. */
-const savedGuard = ({ saved, name }: Machine, request: RevertToCopiesRequest, host: MachineHost) => {
-  const [state] = saved.filter(({ disks }) => disks !== 'written since')
-  const [first] = request.copies
-  if (state !== undefined && first !== undefined) {
-    const conflict = { disk: first.disk, path: placeOf(first.image), change: 'written' } as const
-    return refuseMachine({ _tag: 'StateSaved', place: state.place, conflicts: [conflict] }, [
-      { _tag: 'RestoreFirst', place: state.place },
-      { _tag: 'DropState', place: state.place },
-    ])
-  }
-  return host.via === 'libvirt' && host.managedSave === 'present'
+const savedGuard = ({ saved, name }: Machine, { copies }: RevertToCopiesRequest, host: MachineHost) =>
+  statesGuard(saved, copies) ??
+  (host.via === 'libvirt' && host.managedSave === 'present'
     ? refuseMachine({ _tag: 'ManagedSavePresent', domain: name }, [{ _tag: 'DropState', place: { kind: 'managed' } }])
-    : undefined
-}
+    : undefined)
 
 /** A subvolume goes back with all that is in it: every image there, of whichever disk, has to be in the same snapshot of it. */
 const subvolumeGuard = (machine: Machine, { copies }: RevertToCopiesRequest): MachineRefusal | undefined => {
@@ -101,8 +92,11 @@ const lossGuard = (machine: Machine, { copies, present }: RevertToCopiesRequest)
     return chain === undefined ? [] : insideSince(chain, copy)
   })
   const since = pointsSince(machine, copies)
+  const files = filesSince(machine, copies)
   if (isNonEmpty(since))
     return refuseMachine({ _tag: 'PointsLost', lost: since, why: 'they may be later than what goes back' })
+  if (isNonEmpty(files))
+    return refuseMachine({ _tag: 'PointsLost', lost: files, why: 'their files are in a subvolume that goes back' })
   if (isNonEmpty(inside))
     return refuseMachine({ _tag: 'PointsLost', lost: inside, why: 'they are inside an image that goes back' })
   const lost =
@@ -188,8 +182,18 @@ const partOf = (machine: Machine, copy: StorageCopy): ReadonlyArray<DiskPart> =>
   return before === undefined ? [] : [partBack(before, copy)]
 }
 
+/** Images that go back, of which nobody knows who else reads them. */
+const readUnknown = ({ disks }: Machine, { disk, images }: StorageCopy): ReadonlyArray<MachineAssumption> => {
+  const chain = disks.get(disk)
+  const names = images.flatMap((then) => {
+    const { name, otherReaders } = chain?.images.get(then.name) ?? then
+    return otherReaders === 'unknown' ? [String(name)] : []
+  })
+  return names.length === 0 ? [] : [{ _tag: 'OfDisk', disk, assumption: { _tag: 'NoOtherReaders', images: names } }]
+}
+
 const assumptionsOf = (
-  { disks }: Machine,
+  machine: Machine,
   { copies, present }: RevertToCopiesRequest,
 ): ReadonlyArray<MachineAssumption> => [
   ...copies.map(({ disk, inside }): MachineAssumption => ({
@@ -197,11 +201,7 @@ const assumptionsOf = (
     disk,
     assumption: { _tag: 'Closed', images: inside },
   })),
-  ...copies.flatMap(({ disk, image: { name } }): ReadonlyArray<MachineAssumption> =>
-    disks.get(disk)?.images.get(name)?.otherReaders === 'unknown'
-      ? [{ _tag: 'OfDisk', disk, assumption: { _tag: 'NoOtherReaders', images: [name] } }]
-      : [],
-  ),
+  ...copies.flatMap((copy) => readUnknown(machine, copy)),
   ...Array.from(new Set(copies.flatMap(({ level }) => (level._tag === 'Btrfs' ? [level.subvolume] : [])))).map(
     (path): MachineAssumption => ({ _tag: 'NothingElseIn', path }),
   ),
@@ -217,7 +217,7 @@ const assumptionsOf = (
  *
  * The images keep their paths, and the machine its definition. A subvolume goes back with all that is in it, so there may be nothing else
  * (`NothingElseIn`); what has been removed from it since is the machine's again. Every point in time that an image holds stays what it
- * is. A snapshot of LVM's is merged, and is no more afterwards; the others stay. The current snapshot stays what it
+ * is, and so does every file of memory in it. A snapshot of LVM's is merged, and is no more afterwards; the others stay. The current snapshot stays what it
  * is: neither QEMU nor libvirt knows of this.
  *
  * Refuses, in this order: `NothingSelected`, `DiskNotFound`, `CopyUnfit` (copies that are not of one whole snapshot),

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 
 import { explainMachine, explainMachineRefusal, pausesOf, shellLine } from '../../src/index.js'
 import type {
+  Image,
   LevelPlan,
   LevelRequest,
   Machine,
@@ -13,6 +14,7 @@ import type {
   StorageLevel,
 } from '../../src/index.js'
 import { decodeMachinePlan, encodeMachinePlan } from '../../src/codec/machine-plan-json.js'
+import { withImages } from '../../src/model/chain.js'
 import { withMachine } from '../../src/model/machine.js'
 import { deleteCopies } from '../../src/operation/delete-copies.js'
 import { revertToCopies } from '../../src/operation/revert-to-copies.js'
@@ -471,6 +473,108 @@ describe('what levels have', () => {
     expect(E.isRight(revertToCopies(pinned.plan.after, { ...pinned, present: 'discard' }, throughQemuImg))).toBe(true)
     const files = right(ask(of, { levels: levels([reflink], [reflink]) }, throughQemuImg))
     expect(E.isRight(revertToCopies(files.plan.after, { ...files, present: 'discard' }, throughQemuImg))).toBe(true)
+  })
+
+  it('comes back under no reader elsewhere that has come since, unless what it reads was pinned all along', () => {
+    const back = (level: LevelPlan, image: string, otherReaders: Image['otherReaders']) => {
+      const chain = level.plan.after.disks.get('vda')
+      const now = chain?.images.get(image)
+      if (chain === undefined || now === undefined) throw new Error('no image')
+      const images = new Map(chain.images).set(now.name, { ...now, otherReaders })
+      const disks = new Map(level.plan.after.disks).set('vda', withImages(chain, images))
+      const { copies } = level
+      return revertToCopies(withMachine(level.plan.after, { disks }), { copies, present: 'discard' }, throughQemuImg)
+    }
+    const level = right(ask(off, { levels: levels([btrfs], [btrfs]) }, throughQemuImg))
+    const overlays = { _tag: 'CopyUnfit', disk: 'vda', why: 'overlays' }
+    const shared = { _tag: 'DiskRefused', disk: 'vda', refusal: { _tag: 'ImageShared', image: 'a.1' } }
+    expect(left(back(level, 'a', ['/clones/c']))).toMatchObject(overlays)
+    expect(left(back(level, 'a.1', ['/clones/c']))).toMatchObject(shared)
+    const files = right(ask(off, { levels: levels([reflink], [reflink]) }, throughQemuImg))
+    expect(E.isRight(back(files, 'a', ['/clones/c']))).toBe(true)
+    expect(left(back(files, 'a.1', ['/clones/c']))).toMatchObject(shared)
+    const pinned = right(
+      ask(
+        { ...off, images: { a: { otherReaders: ['/clones/b'] } } },
+        { levels: levels([btrfs], [btrfs]) },
+        throughQemuImg,
+      ),
+    )
+    expect(E.isRight(back(pinned, 'a', ['/clones/b', '/clones/c']))).toBe(true)
+    expect(left(back(pinned, 'a', ['/clones/c']))).toMatchObject(overlays)
+    const whole = { 'a.1': { backing: { image: 'a' as never, header: '/images/a', format: 'qcow2' } } } as const
+    const pinning = right(ask({ ...off, images: whole }, { levels: levels([btrfs], [btrfs]) }, throughQemuImg))
+    const [own] = pinning.plan.after.disks.get('vda')?.images.get('a')?.otherReaders ?? []
+    expect(own).toBe('now at /snapshots/images.now/a.1')
+    expect(E.isRight(back(pinning, 'a', [own ?? '', '/clones/c']))).toBe(true)
+    expect(left(back(pinning, 'a', ['/clones/c']))).toMatchObject(overlays)
+  })
+
+  it('comes back over no file that a snapshot or a saved state has in the subvolume since', () => {
+    const memory = { _tag: 'External', path: '/images/deep/s.memory' } as const
+    const at = (of: Snapshot, more: Partial<Snapshot>): Snapshot => ({ ...of, ...more })
+    const { machine } = vm({ ...off, snapshots: [{ name: 's0', vda: 'a' }], current: 's0' })
+    const first = machine.snapshots.get('s0')
+    if (first === undefined) throw new Error('no snapshot')
+    const having = (of: Machine, ...snapshots: ReadonlyArray<Snapshot>): Machine =>
+      withMachine(of, { snapshots: new Map([...of.snapshots, ...snapshots.map((one) => [one.name, one] as const)]) })
+    const back = (then: Machine, now: (of: Machine) => Machine, level: StorageLevel = btrfs) => {
+      const asked = { name: 'now', prefer: all, levels: levels([level], [level]) } as const
+      const { plan, copies } = right(snapshotAtLevel(then, asked, throughQemuImg))
+      return revertToCopies(now(plan.after), { copies, present: { keep: 'old' } }, throughQemuImg)
+    }
+    const since = at(first, { name: 's' as never, parent: 's0' as never, memory, disks: new Map() })
+    const lost = [{ snapshot: 's', disk: 'memory', image: memory.path }]
+    expect(left(back(machine, (of) => having(of, since)))).toMatchObject({ _tag: 'PointsLost', lost })
+    expect(E.isRight(back(machine, (of) => having(of, since), reflink))).toBe(true)
+    const outside = at(since, { memory: { _tag: 'External', path: '/memory/s' } })
+    expect(E.isRight(back(machine, (of) => having(of, outside)))).toBe(true)
+    expect(E.isRight(back(having(machine, at(first, { memory })), (of) => of))).toBe(true)
+    const dated = at(since, {
+      creationTime: '7',
+      disks: new Map([['vda', { mode: 'external', frozen: 'a' as never }]]),
+    })
+    const again = at(dated, { creationTime: '8', disks: new Map() })
+    expect(E.isRight(back(having(machine, dated), (of) => of))).toBe(true)
+    expect(left(back(having(machine, dated), (of) => having(of, again)))).toMatchObject({ _tag: 'PointsLost', lost })
+    const gone = at(since, {
+      memory: { _tag: 'None' },
+      disks: new Map([['hda', { mode: 'external', frozen: '/images/h' as never }]]),
+    })
+    expect(left(back(machine, (of) => having(of, gone)))).toMatchObject({
+      _tag: 'PointsLost',
+      lost: [{ snapshot: 's', disk: 'hda', image: '/images/h' }],
+    })
+  })
+
+  it('comes back over no saved state in the subvolume, and says of which readers nobody knows', () => {
+    const state = (path: string) =>
+      ({
+        place: { kind: 'file', path },
+        guest: 'running',
+        definition: { name: 'domain', attributes: {}, children: [] },
+        known: 'as printed',
+        disks: 'written since',
+      }) as const
+    const unknown = { a: { otherReaders: 'unknown' } } as const
+    const level = right(ask({ ...off, images: unknown }, { levels: levels([btrfs], [btrfs]) }, throughQemuImg))
+    const back = (path: string) =>
+      revertToCopies(
+        withMachine(level.plan.after, { saved: [state(path)] }),
+        { ...level, present: 'discard' },
+        throughQemuImg,
+      )
+    const place = { kind: 'file', path: '/images/vm.saved' }
+    expect(left(back(place.path))).toMatchObject({
+      _tag: 'StateSaved',
+      conflicts: [{ path: place.path, change: 'gone' }],
+      alternatives: [{ _tag: 'DropState', place }],
+    })
+    expect(right(back('/saved/vm')).assumes).toContainEqual({
+      _tag: 'OfDisk',
+      disk: 'vda',
+      assumption: { _tag: 'NoOtherReaders', images: ['a'] },
+    })
   })
 
   it('comes back in one rename, with the present under another name', () => {
