@@ -67,11 +67,15 @@ const savedWithMemory = (outcome: TakeOutcome, first: Chain): ReadonlyArray<Draf
   return [{ ...saving, moves: saved.flatMap((taken) => placed(outcome.job, taken)) }, ending]
 }
 
-/** The guest stays as it is for whoever saves the manual disks; of one that is paused already QEMU writes out what it holds back. */
-const stopped = ({ job }: TakeOutcome): ReadonlyArray<Draft> =>
-  disksTaken(job, 'manual').length > 0
-    ? [{ step: qmp({ execute: 'stop' }, 'the guest stays paused: save the manual disks, then let it go on') }]
-    : []
+/** The guest stays as it is for whoever saves the manual disks, and they have all: `stop` flushes one that is paused, too. */
+const stopped = ({ job }: TakeOutcome): ReadonlyArray<Draft> => {
+  if (disksTaken(job, 'manual').length === 0) return []
+  const why =
+    job.machine.state === 'running'
+      ? 'the guest stays paused: save the manual disks, then let it go on'
+      : 'the guest is paused already, and QEMU writes out what it has held back of the manual disks'
+  return [{ step: qmp({ execute: 'stop' }, why) }]
+}
 
 const byTransaction = (outcome: TakeOutcome): ReadonlyArray<Draft> => [
   ...creations(outcome),
