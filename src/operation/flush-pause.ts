@@ -17,6 +17,15 @@ const cleanup = (steps: ReadonlyArray<MachineStep>, from: number): ReadonlyArray
     : [{ from, once: 'done', before, step: { call, why, failure: 'it goes on already, or has ended' } }]
 }
 
+/** A guest goes on once: where it has, it may have been stopped again since, by somebody else or by an error of a disk. */
+export const unlessGone =
+  (steps: ReadonlyArray<MachineStep>) =>
+  (one: Cleanup): Cleanup => {
+    const isOn = goes(one.step.call) === 'on'
+    const before = isOn ? steps.findIndex(({ call }, at) => at > one.from && goes(call) === 'on') : -1
+    return before < 0 ? one : { ...one, before }
+  }
+
 /** Where QEMU is stopped so that it flushes, and something fails before it goes on, it goes on all the same. */
 export const goingOnAlways = ({ steps }: Pick<MachinePlan, 'steps'>): ReadonlyArray<Cleanup> =>
   steps.flatMap(({ call }, from) => (goes(call) === 'stands' ? cleanup(steps, from) : []))

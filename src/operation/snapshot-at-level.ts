@@ -15,6 +15,7 @@ import type { MachineRefusal } from '../plan/machine-refusal.js'
 import type { Cleanup } from '../plan/plan.js'
 import { diskConsistency } from './consistency.js'
 import { copyGroups, takeCopies } from './dialect/level-step.js'
+import { unlessGone } from './flush-pause.js'
 import { writtenOut } from './held-back.js'
 import { chooseLevels } from './level-choose.js'
 import type { LevelChoice } from './level-choose.js'
@@ -88,7 +89,7 @@ const stepsOf = (chosen: Chosen, taken: MachinePlan | undefined): Assembled => {
   const rest = assemble(taken?.after ?? job.machine, [...own, ...around.after, ...recorded])
   const steps = [...first, ...(taken?.steps ?? []), ...rest]
   const cleanups = [...(taken?.finally ?? []).map((one) => laterCleanup(one, first.length)), ...around.cleanups]
-  return { steps, finally: cleanups }
+  return { steps, finally: cleanups.map(unlessGone(steps)) }
 }
 
 /** What is relied on besides the copies themselves. */

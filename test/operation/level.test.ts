@@ -20,6 +20,7 @@ import { deleteCopies } from '../../src/operation/delete-copies.js'
 import { revertToCopies } from '../../src/operation/revert-to-copies.js'
 import { snapshotAtLevel } from '../../src/operation/snapshot-at-level.js'
 import { endOfMachine, guestViews, machineWorldOf, runMachine } from '../../src/simulate/index.js'
+import type { MachineSimStep } from '../../src/simulate/index.js'
 import { left, right, throughLibvirt, throughQemuImg, throughQmp } from './expect-take.js'
 import { vm } from './machine.js'
 import type { Vm } from './machine.js'
@@ -78,8 +79,9 @@ describe('a snapshot at the level preferred', () => {
         grows: [{ _tag: 'DisksFlushed' }, { _tag: 'LevelAsked', disk: 'vda' }, { _tag: 'LevelAsked', disk: 'vdb' }],
       },
     ])
-    expect(level.plan.finally.map(({ from, step }) => [from, shellLine(step.call)])).toStrictEqual([
-      [0, '{"execute":"cont"}'],
+    // Once it has gone on it may stand again, for somebody else or for an error of a disk.
+    expect(level.plan.finally.map(({ from, before, step }) => [from, before, shellLine(step.call)])).toStrictEqual([
+      [0, 5, '{"execute":"cont"}'],
     ])
     expect(level.passedOver.map(({ disk, level: kind, why }) => [disk, kind, why._tag])).toStrictEqual([
       ['vda', 'Lvm', 'NotOffered'],
@@ -94,6 +96,19 @@ describe('a snapshot at the level preferred', () => {
     expect(level.plan.after.disks.get('vda')?.images.get('a')?.otherReaders).toStrictEqual(['now at /images/a.1.now'])
   })
 
+  it('has a guest go on once: one that stands again afterwards, for somebody else, stays so', () => {
+    const { plan } = right(ask(free, { levels: levels([reflink], [reflink]) }))
+    const built = vm(free)
+    const world = right(machineWorldOf(built.machine, built.contents))
+    const stop = { call: { _tag: 'Qmp', command: { execute: 'stop' } } } as const
+    const guest = (steps: ReadonlyArray<MachineSimStep>) =>
+      endOfMachine(runMachine(world, steps, { finally: plan.finally })).worlds.get('vda')?.qemu?.guest
+    expect(guest([...plan.steps, stop])).toBe('paused')
+    expect(guest([...plan.steps.slice(0, 2), { call: { _tag: 'QemuImg', argv: ['qemu-img', 'info', '/no'] } }])).toBe(
+      'running',
+    )
+  })
+
   it('freezes file systems around the pause', () => {
     const level = right(ask(free, { levels: levels([btrfs], [btrfs]), quiesce: 'require' }))
     expect(lines(level)).toStrictEqual([
@@ -104,6 +119,10 @@ describe('a snapshot at the level preferred', () => {
       'sync -- /snapshots/images.now/a /snapshots/images.now/a.1 /snapshots/images.now/b',
       '{"execute":"cont"}',
       '{"execute":"guest-fsfreeze-thaw"}',
+    ])
+    expect(level.plan.finally.map(({ from, before, step }) => [from, before, shellLine(step.call)])).toStrictEqual([
+      [1, 5, '{"execute":"cont"}'],
+      [0, undefined, '{"execute":"guest-fsfreeze-thaw"}'],
     ])
     expect(level.plan.consistency).toBe('quiesced')
     expect(level.copies.map(({ path }) => path)).toStrictEqual(['/snapshots/images.now/a.1', '/snapshots/images.now/b'])
@@ -131,6 +150,7 @@ describe('a snapshot at the level preferred', () => {
       level.plan.steps.map(({ call }) => (call._tag === 'Libvirt' ? call.function.call : call._tag)),
     ).toStrictEqual(['virDomainSnapshotCreateXML', 'HandOver', 'Host', 'Host', 'virDomainResume'])
     expect([level.plan.consistency, level.plan.after.state]).toStrictEqual(['memory', 'running'])
+    expect(level.plan.finally.map(({ from, before }) => [from, before])).toStrictEqual([[0, 4]])
   })
 
   it('has libvirt write down what it has not taken, which needs the time', () => {
