@@ -1,7 +1,7 @@
 import { withImages } from '../model/chain.js'
 import type { Chain } from '../model/chain.js'
 import { activeImage, activePath, overlaysOf } from '../model/chain-query.js'
-import { placeOf } from '../model/header.js'
+import { headerReaches, placeOf } from '../model/header.js'
 import { knownReaders } from '../model/image.js'
 import type { Image } from '../model/image.js'
 import { copiedImages } from '../model/storage-copy.js'
@@ -34,11 +34,22 @@ const isReadSince = (chain: Chain, copy: StorageCopy): boolean =>
     return readers.length > 0 && !readers.some((reader) => pins.includes(reader))
   })
 
+/** True where the header of then leads to no image of now: what it reads has been moved since, and was none of the copy's. */
+const leadsAstray = (chain: Chain, { images, inside }: StorageCopy): boolean =>
+  images.some(({ name, location, backing }) => {
+    const below = backing === undefined || inside.includes(backing.image) ? undefined : chain.images.get(backing.image)
+    const same = chain.images.get(name)?.backing?.header === backing?.header
+    return (
+      backing !== undefined && below !== undefined && !same && !headerReaches(location, backing.header, below.location)
+    )
+  })
+
 /** Why a chain is not the one that was copied: what goes back is its active image, and what lies beside that in the same subvolume. */
 export const chainProblem = (chain: Chain, copy: StorageCopy): CopyProblem | undefined => {
   const active = activeImage(chain)
   const names = activePath(chain).map(({ name }): string => name)
   if (names.join('\0') !== copy.chain.join('\0') || placeOf(active) !== placeOf(copy.image)) return 'another chain'
+  if (leadsAstray(chain, copy)) return 'another chain'
   // What the copy reads where it is has not been written since.
   const free = copy.inside.filter((name) => !copy.reads.includes(name))
   const isRead = Array.from(chain.images.values()).some(

@@ -99,10 +99,11 @@ describe('a snapshot at the level preferred', () => {
   it('has a guest go on once: one that stands again afterwards, for somebody else, stays so', () => {
     const { plan } = right(ask(free, { levels: levels([reflink], [reflink]) }))
     const built = vm(free)
-    const world = right(machineWorldOf(built.machine, built.contents))
+    const world = machineWorldOf(built.machine, built.contents)
+    if (E.isLeft(world)) throw new Error('no world')
     const stop = { call: { _tag: 'Qmp', command: { execute: 'stop' } } } as const
     const guest = (steps: ReadonlyArray<MachineSimStep>) =>
-      endOfMachine(runMachine(world, steps, { finally: plan.finally })).worlds.get('vda')?.qemu?.guest
+      endOfMachine(runMachine(world.right, steps, { finally: plan.finally })).worlds.get('vda')?.qemu?.guest
     expect(guest([...plan.steps, stop])).toBe('paused')
     expect(guest([...plan.steps.slice(0, 2), { call: { _tag: 'QemuImg', argv: ['qemu-img', 'info', '/no'] } }])).toBe(
       'running',
@@ -528,6 +529,26 @@ describe('what levels have', () => {
     expect(own).toBe('now at /snapshots/images.now/a.1')
     expect(E.isRight(back(pinning, 'a', [own ?? '', '/clones/c']))).toBe(true)
     expect(left(back(pinning, 'a', ['/clones/c']))).toMatchObject(overlays)
+  })
+
+  it('comes back on no image that has been moved away from where the copy reads it', () => {
+    const unknown = { a: { otherReaders: 'unknown' } } as const
+    const { plan, copies } = right(
+      ask({ ...off, images: unknown }, { levels: levels([reflink], [reflink]) }, throughQemuImg),
+    )
+    const moved = (path: string, header: string): Machine => {
+      const chain = plan.after.disks.get('vda')
+      const [a, top] = [chain?.images.get('a'), chain?.images.get('a.1')]
+      if (chain === undefined || a === undefined || top?.backing === undefined) throw new Error('no image')
+      const images = new Map(chain.images)
+        .set(a.name, { ...a, location: { _tag: 'File', path } })
+        .set(top.name, { ...top, backing: { ...top.backing, header } })
+      return withMachine(plan.after, { disks: new Map(plan.after.disks).set('vda', withImages(chain, images)) })
+    }
+    expect(tag(moved('/elsewhere/a', '/elsewhere/a'), copies)).toBe('another chain')
+    expect(
+      E.isRight(revertToCopies(moved('/images/a', '../images/a'), { copies, present: 'discard' }, throughQemuImg)),
+    ).toBe(true)
   })
 
   it('comes back over no file that a snapshot or a saved state has in the subvolume since', () => {
