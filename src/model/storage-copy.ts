@@ -25,7 +25,8 @@ export interface CopiedPoint {
  * - `inside`: all images of the disk that the copy has, the active one among them; `images`: what they were then.
  * - `points`: the snapshots that were in them.
  * - `reads`: the images that the copy still reads where they are, base first: they have to stay as they are as long as it does.
- * - `losesBitmaps`: bitmaps that were recording: QEMU stores them only when it closes the image, so they are inconsistent in the copy.
+ * - `losesBitmaps`: bitmaps of an image that QEMU had open for writing, those that did not record too: it stores them only when it closes
+ *   the image, and they are inconsistent in the copy.
  *
  * @since 0.2.0
  */

@@ -39,7 +39,7 @@ const copyOf = ({ machine, request }: LevelJob, chain: Chain, level: StorageLeve
       images,
       points: pointsIn(machine, chain.disk, inside),
       reads: reach._tag === 'Reads' ? reach.reads.map(({ name }) => name) : [],
-      losesBitmaps: image.bitmaps.flatMap(({ name, state }) => (open && state === 'recording' ? [name] : [])),
+      losesBitmaps: image.bitmaps.flatMap(({ name, state }) => (open && state !== 'inconsistent' ? [name] : [])),
     },
   ]
 }

@@ -68,12 +68,12 @@ export type MachineAlternative =
 /**
  * Why a disk cannot go back to what a level has of it, or that cannot be deleted.
  *
- * - `another chain`: the guest has gone on in another image since, or reads it through others, or one of these has been moved since. `images since`: there are images where
- *   those of the copy would be put back, which it does not have, or one of its images has been moved away since, or would read one that
- *   is no more. `overlays`: other images read the active one, or one that goes back, and it
- *   is not known that nobody has written to it since. `left out`: no copy of this disk was given. `other snapshot`: the copies are of several snapshots, or twice of one disk. `same subvolume`: it is not taken with
- *   the subvolume that it is in, or its copy is in it, and would go back with it; or its copy would be deleted with another. `in use`: an
- *   image of the machine is where the copy is.
+ * - `another chain`: the guest has gone on in another image since, or reads it through others, or one of these has been moved since.
+ *   `images since`: there are images where those of the copy would be put back, which it does not have, or one of its images has been
+ *   moved away since, or would read one that is no more. `overlays`: other images read the active one, or one that goes back, and
+ *   it is not known that nobody has written to it since. `left out`: no copy of this disk was given. `other snapshot`: the copies are of
+ *   several snapshots, or twice of one disk. `same subvolume`: it is not taken with the subvolume that it is in, or its copy is in it, and
+ *   would go back with it; or its copy would be deleted with another. `in use`: an image of the machine is where the copy is.
  *
  * @since 0.2.0
  */

@@ -187,11 +187,16 @@ describe('a snapshot at the level preferred', () => {
   })
 
   it('tells which bitmaps the copy of a running guest loses', () => {
-    const bitmaps = [{ name: 'b0', granularityBytes: 65_536, state: 'recording' }] as const
+    const granularityBytes = 65_536
+    const bitmaps = [
+      { name: 'b0', granularityBytes, state: 'recording' },
+      { name: 'b1', granularityBytes, state: 'disabled' },
+      { name: 'b2', granularityBytes, state: 'inconsistent' },
+    ] as const
     const of = { ...free, images: { b: { bitmaps } } }
     const losses = (from: Vm, host: MachineHost) =>
       right(ask(from, { levels: levels([reflink], [reflink]) }, host)).copies.map((one) => one.losesBitmaps)
-    expect(losses(of, throughQmp)).toStrictEqual([[], ['b0']])
+    expect(losses(of, throughQmp)).toStrictEqual([[], ['b0', 'b1']])
     expect(losses({ ...of, state: 'shut-off' }, throughQemuImg)).toStrictEqual([[], []])
   })
 })

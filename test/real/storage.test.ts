@@ -166,6 +166,37 @@ onLoops('below QEMU', () => {
     }),
   )
 
+  it.each(qemuVersions)(
+    'QEMU %s: a copy has bitmaps in use, also those that did not record, and loses them',
+    (version) =>
+      inSubvolume(version, async (place) => {
+        const off = await newMachine(place.subvolume, version)
+        const states = { recorded: 'recording', stopped: 'disabled' } as const
+        const bitmaps = Object.entries(states).map(([name, state]) => ({ name, state, granularityBytes: 65_536 }))
+        for (const { name, state } of bitmaps)
+          await runOk([
+            ...[binary(version, 'qemu-img'), 'bitmap', '--add', ...(state === 'disabled' ? ['--disable'] : [])],
+            ...[join(place.subvolume, 'b'), name],
+          ])
+        const { qemu } = await powerOn(place.home, off, 'running')
+        try {
+          const vdb = right(chain('vdb', [{ ...image(place.subvolume, 'b'), bitmaps }], 'b'))
+          const known = right(machine({ name: 'vm', state: 'running', disks: [vdb] }))
+          const asked = requestOf({ _tag: 'Reflink' })
+          const request = { ...asked, levels: new Map([...asked.levels].slice(1)) }
+          const level = planned(snapshotAtLevel(known, request, hostFor(known)))
+          await executeMachine(level.plan, withPrograms(freeHost({ version, qemu, agent: noAgent })))
+          const [copy] = level.copies
+          const { stdout } = await run([binary(version, 'qemu-img'), 'info', '--output=json', copy?.path ?? ''])
+          const used = Array.from(stdout.matchAll(/"in-use"/g)).length
+          expect(copy?.losesBitmaps).toEqual(['recorded', 'stopped'])
+          expect(used).toBe(2)
+        } finally {
+          await qemu.quit()
+        }
+      }),
+  )
+
   it.each(qemuVersions)('QEMU %s: without the pause the copy lacks what the guest has written', (version) =>
     inSubvolume(version, async (place) => {
       const off = await newMachine(place.subvolume, version)
