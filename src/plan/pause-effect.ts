@@ -122,9 +122,12 @@ const snapshotEffect = (plan: Planned, call: LibvirtCall): Effect => {
     return within(inside ? 'TablesCopied' : 'RequestsDrained')
   }
   if (call.call !== 'virDomainRevertToSnapshot') return nothing
-  const { memory } = plan.before.snapshots.get(call.arguments.snapshot) ?? {}
+  const { memory, state } = plan.before.snapshots.get(call.arguments.snapshot) ?? {}
   const loaded: ReadonlyArray<PauseTag> = memory === undefined || memory._tag === 'None' ? [] : ['MemoryRead']
-  return { goes: plan.before.state === 'running' ? 'on' : 'stands', costs: ['QemuStarted', ...loaded] }
+  // The guest does what it did then, whatever it does now: one that was shut off is.
+  const runs = call.flags.includes('VIR_DOMAIN_SNAPSHOT_REVERT_RUNNING')
+  const stands = call.flags.includes('VIR_DOMAIN_SNAPSHOT_REVERT_PAUSED') || state !== 'running'
+  return { goes: runs || !stands ? 'on' : 'stands', costs: ['QemuStarted', ...loaded] }
 }
 
 /** What is the same whatever the arguments are. */

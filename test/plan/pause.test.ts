@@ -3,6 +3,7 @@ import * as E from 'fp-ts/lib/Either.js'
 
 import { commit, pausesOf, restoreState, revert, saveState } from '../../src/index.js'
 import type { Machine, MachinePlan, MachineRefusal, Pause } from '../../src/index.js'
+import type { RevertCall } from '../../src/call/libvirt.js'
 import { linesOf, taken, throughLibvirt, throughQemuImg, throughQmp } from '../operation/expect-take.js'
 import { vm } from '../operation/machine.js'
 import type { Vm } from '../operation/machine.js'
@@ -158,6 +159,22 @@ describe('the pauses of jobs', () => {
       ['RequestsDrained vda'],
       ['RequestsDrained vda'],
     ])
+  })
+
+  it('a revert through libvirt has the guest do what it did then', () => {
+    const off = { name: 's', state: 'shutoff', vda: 'v', vdb: 'w' } as const
+    const then = vm({ disks: { vda: 'v <- v.1^', vdb: 'w <- w.1^' }, snapshots: [off], current: 's' }).machine
+    const call = (...flags: RevertCall['flags']) =>
+      ({ call: 'virDomainRevertToSnapshot', arguments: { domain: 'vm', snapshot: 's' }, flags }) as const
+    const step = (...flags: RevertCall['flags']) => ({
+      ...{ call: { _tag: 'Libvirt', function: call(...flags) } as const, why: '', disk: undefined },
+      points: new Map(),
+    })
+    const ends = (...flags: RevertCall['flags']) =>
+      pausesOf({ before: then, steps: [step(...flags)] }).map((pause) => [pause.to, costs(pause)])
+    expect(ends()).toEqual([[undefined, ['QemuStarted', 'LeftToCaller']]])
+    expect(ends('VIR_DOMAIN_SNAPSHOT_REVERT_PAUSED')).toEqual([[undefined, ['QemuStarted', 'LeftToCaller']]])
+    expect(ends('VIR_DOMAIN_SNAPSHOT_REVERT_RUNNING')).toEqual([])
   })
 
   it('a revert to memory inside is read while the guest stands, and it goes on', () => {
