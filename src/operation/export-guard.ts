@@ -82,7 +82,8 @@ const optionGuard: ExportGuard = (asked) => {
         : `what is inside is removed ${allowed.map((one) => JSON.stringify(one)).join(' or ')}, and not ${JSON.stringify(removal)}`,
     )
   if (way !== 'overlay' && request.overlays !== undefined) return notThisWay(asked, 'no overlays are made in this way')
-  if (way !== 'overlay' && request.devices !== undefined) return notThisWay(asked, 'nothing is committed in this way')
+  if (way !== 'overlay' && (request.devices ?? []).length > 0)
+    return notThisWay(asked, 'nothing is committed in this way')
   if ((request.quiesce ?? 'no') === 'no') return undefined
   if (way === 'backup' && asked.host.via === 'libvirt')
     return notThisWay(asked, 'the file systems would stay frozen until libvirt has copied everything')

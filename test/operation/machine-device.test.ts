@@ -280,6 +280,7 @@ describe('an export with overlays', () => {
       _tag: 'NotThisWay',
       why: 'nothing is committed in this way',
     })
+    expect(E.isRight(exported([], 'backup'))).toBe(true)
     expect(refused(exported([room('u', 100)]))).toMatchObject({ refusal: { _tag: 'ImageNotInChain', image: 'u' } })
   })
 })
