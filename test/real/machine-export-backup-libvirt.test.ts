@@ -1,6 +1,6 @@
 // The present of a running guest, exported by libvirt's backup while it writes; what that keeps others from, and what is left of it.
 
-import { mkdir, readdir, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
@@ -12,7 +12,7 @@ import { executeStep } from './harness/steps.js'
 import { right } from './harness/tree.js'
 import { runOk } from './lab/exec.js'
 import { createImage, readCells, readInfo } from './lab/images.js'
-import { fields } from './lab/json.js'
+import { fields, list, parseJson } from './lab/json.js'
 import { domainXml } from './lab/libvirtd.js'
 import { executeMachine } from './machine/execute.js'
 import { afterWrite, type Expected } from './machine/expected.js'
@@ -177,39 +177,66 @@ const onLarge = async (name: string, act: (large: Large) => Promise<void>): Prom
   }
 }
 
-/** Makes the plan's call, waits for nothing, and has the job stand still where it is. */
-const begun = async (
-  { domain, folder, target }: Large,
-  made: 'by libvirt' | 'before' = 'by libvirt',
-): Promise<void> => {
-  const { libvirt, events } = lab
-  const stage = { ...lab, domain, folder }
-  const machine = machineOf(await observe(stage))
+type Made = 'by libvirt' | 'before'
+
+/** The first step of the plan, and the id of the job that libvirt begins by it. */
+const beginning = async ({ domain, folder, target }: Large, made: Made) => {
+  const { libvirt } = lab
+  const machine = machineOf(await observe({ ...lab, domain, folder }))
   const sizeBytes = megabytes * 1048576
-  if (made === 'before') {
-    await createImage({ path: target, format: 'qcow2', sizeBytes, cells: '' })
-    await libvirt.adopt()
-  }
   const image: NewImage = {
     name: 'export',
     location: { _tag: 'File', path: target },
     format: 'qcow2',
     ...(made === 'before' ? { made: 'before', sizeBytes } : {}),
   }
-  const plan = right(backupPlan(machine, { to: new Map([['vda', image]]) }, machineHost))
-  const [step] = plan.steps
-  if (step === undefined) throw new Error('no step')
-  const { call, why } = step
-  await executeStep(virshHost({ libvirt, events, domain }), { call, why })
-  const active = machine.disks.get('vda')?.images.get(machine.disks.get('vda')?.active ?? '')
-  expect(active).toBeDefined()
-  const jobs = await libvirt.qmp(domain, { execute: 'query-jobs' })
-  const job = /"backup-vda-[^"]*"/.exec(jobs)?.[0]
-  if (job === undefined) throw new Error(`it has ended already: ${jobs}`)
-  await libvirt.qmp(domain, {
-    execute: 'block-job-set-speed',
-    arguments: { device: JSON.parse(job) as string, speed: 1 },
-  })
+  if (made === 'before') {
+    await createImage({ path: target, format: 'qcow2', sizeBytes, cells: '' })
+    await libvirt.adopt()
+  }
+  const [step] = right(backupPlan(machine, { to: new Map([['vda', image]]) }, machineHost)).steps
+  const node = /"node-name":"([^"]*-format)"/.exec(await libvirt.qmp(domain, { execute: 'query-block' }))?.[1]
+  if (step === undefined || node === undefined) throw new Error('no step, or no node')
+  return { step: { call: step.call, why: step.why }, job: `backup-vda-${node}` }
+}
+
+/** True where the job stands still on its way; on a busy machine it can have ended before anybody could make it. */
+const standsStill = async (domain: string, job: string): Promise<boolean> => {
+  const progress = async (): Promise<ReadonlyArray<unknown>> => {
+    const reply = fields(parseJson(await lab.libvirt.qmp(domain, { execute: 'query-jobs' })))
+    const one = list(reply['return'])
+      .map(fields)
+      .find(({ id }) => id === job)
+    return [one?.['current-progress'], one?.['total-progress']]
+  }
+  for (let seen = await progress(); seen[0] !== undefined;) {
+    await delay(100)
+    const [current, total] = await progress()
+    if (current === seen[0]) return current !== total
+    seen = [current, total]
+  }
+  return false
+}
+
+/** Makes the plan's call, waits for nothing, and has the job stand still where it is. */
+const begun = async (large: Large, made: Made = 'by libvirt'): Promise<void> => {
+  const { libvirt, events } = lab
+  const { domain, target } = large
+  for (let tries = 0; tries < 8; tries += 1) {
+    const { step, job } = await beginning(large, made)
+    let over = false
+    const begin = executeStep(virshHost({ libvirt, events, domain }), step).finally(() => (over = true))
+    const slow = { execute: 'block-job-set-speed', arguments: { device: job, speed: 1 } }
+    // It waits for the lock that libvirt has until the backup has begun, or comes before that and is said again.
+    const slowed = async (): Promise<void> => {
+      while (!(await libvirt.qmp(domain, slow)).includes('"return"') && !over);
+    }
+    await Promise.all([begin, slowed()])
+    if (await standsStill(domain, job)) return
+    await until(async () => (await libvirt.virsh('domjobabort', domain)).code !== 0)
+    await rm(target, { force: true })
+  }
+  throw new Error('it is always too fast')
 }
 
 const filesIn = async ({ folder }: Large): Promise<ReadonlyArray<string>> => (await readdir(folder)).sort()
