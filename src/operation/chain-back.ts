@@ -71,7 +71,7 @@ const imageBack = (then: Image, now: Image | undefined, { image, losesBitmaps }:
 })
 
 /** A chain that has gone back: every image that the copy has is as it was then, also what has been removed since. */
-export const chainBack = (chain: Chain, copy: StorageCopy): Chain => {
+const chainBack = (chain: Chain, copy: StorageCopy): Chain => {
   const images = new Map(chain.images)
   for (const then of copy.images) images.set(then.name, imageBack(then, chain.images.get(then.name), copy))
   return withImages(chain, images)

@@ -3,14 +3,18 @@ import type { MachinePlan, MachineStep } from '../plan/machine-plan.js'
 import type { Cleanup } from '../plan/plan.js'
 
 /** What of a call has the guest stand still, or go on. */
-const goes = (call: Call): 'stands' | 'on' | undefined => {
+export const goes = (call: Call): 'stands' | 'on' | undefined => {
   const name = call._tag === 'Qmp' ? call.command.execute : call._tag === 'Libvirt' ? call.function.call : undefined
   if (name === 'stop' || name === 'virDomainSuspend') return 'stands'
   return name === 'cont' || name === 'virDomainResume' ? 'on' : undefined
 }
 
+/** Where a guest goes on that stands still from a step on; less than 0 where it does not. */
+const goesOnAt = (steps: ReadonlyArray<MachineStep>, from: number): number =>
+  steps.findIndex(({ call, disk }, at) => at > from && disk === steps[from]?.disk && goes(call) === 'on')
+
 const cleanup = (steps: ReadonlyArray<MachineStep>, from: number): ReadonlyArray<Cleanup> => {
-  const before = steps.findIndex(({ call, disk }, at) => at > from && disk === steps[from]?.disk && goes(call) === 'on')
+  const before = goesOnAt(steps, from)
   const { call, why } = steps[before] ?? {}
   return call === undefined || why === undefined
     ? []
@@ -21,8 +25,7 @@ const cleanup = (steps: ReadonlyArray<MachineStep>, from: number): ReadonlyArray
 export const unlessGone =
   (steps: ReadonlyArray<MachineStep>) =>
   (one: Cleanup): Cleanup => {
-    const isOn = goes(one.step.call) === 'on'
-    const before = isOn ? steps.findIndex(({ call }, at) => at > one.from && goes(call) === 'on') : -1
+    const before = goes(one.step.call) === 'on' ? goesOnAt(steps, one.from) : -1
     return before < 0 ? one : { ...one, before }
   }
 

@@ -4,6 +4,7 @@ import { pointMap } from '../model/point-map.js'
 import type { PointMap, PointPlace } from '../model/point-map.js'
 import type { DiskPart, MachinePlan, MachineStep } from '../plan/machine-plan.js'
 import type { Plan, Step } from '../plan/plan.js'
+import { goes } from './flush-pause.js'
 
 /** What a step does to one point in time on one disk: it is in another place now, or, with no place, nowhere any more. */
 export interface Move {
@@ -90,8 +91,7 @@ const movesOfEnded = (plan: Plan, { ended, seen }: { readonly ended: ReadonlyArr
   })
 
 /** True for what libvirt does to the whole guest, and refuses to do twice: no lane can do it by itself. */
-const isOfGuest = ({ call }: Step): boolean =>
-  call._tag === 'Libvirt' && (call.function.call === 'virDomainSuspend' || call.function.call === 'virDomainResume')
+const isOfGuest = ({ call }: Step): boolean => call._tag === 'Libvirt' && goes(call) !== undefined
 
 /** The steps of one disk's plan, with what each does to points in time; `ended` are the ones that it need not keep. */
 export const draftsOfPlan = (plan: Plan, ended: ReadonlyArray<Ended> = []): ReadonlyArray<Draft> => {
@@ -111,9 +111,7 @@ export const draftsOfPlan = (plan: Plan, ended: ReadonlyArray<Ended> = []): Read
 
 const isRemoval = ({ step: { call } }: Draft): boolean => call._tag === 'Files' && call.operation === 'remove'
 
-const isFlush = ({ step: { call } }: Draft): boolean =>
-  (call._tag === 'Qmp' && (call.command.execute === 'stop' || call.command.execute === 'cont')) ||
-  (call._tag === 'Libvirt' && (call.function.call === 'virDomainSuspend' || call.function.call === 'virDomainResume'))
+const isFlush = ({ step: { call } }: Draft): boolean => goes(call) !== undefined
 
 /** Work on chains, and what comes when everybody knows of it: one flush of the whole machine, and then files go. */
 export interface Split {

@@ -14,7 +14,7 @@ import { refuseMachine } from '../plan/machine-refusal.js'
 import type { CopyProblem, Loss, MachineRefusal } from '../plan/machine-refusal.js'
 import { refuse } from '../plan/refusal.js'
 import { heldBy, openConflicts } from '../plan/open-conflict.js'
-import { chainBack, chainProblem, partBack } from './chain-back.js'
+import { chainProblem, partBack } from './chain-back.js'
 import { insideSince, pointsSince } from './copy-points.js'
 import { copyUseGuard } from './copy-use.js'
 import { revertPlaces, revertToCopySteps } from './dialect/level-step.js'
@@ -168,14 +168,10 @@ const guards = (machine: Machine, request: RevertToCopiesRequest, host: MachineH
   )
 }
 
-const machineBack = (machine: Machine, { copies }: RevertToCopiesRequest): Machine => {
-  const disks = new Map(machine.disks)
-  for (const copy of copies) {
-    const chain = machine.disks.get(copy.disk)
-    if (chain !== undefined) disks.set(copy.disk, chainBack(chain, copy))
-  }
-  return withMachine(machine, { disks })
-}
+const machineBack = (machine: Machine, parts: ReadonlyArray<DiskPart>): Machine =>
+  withMachine(machine, {
+    disks: new Map([...machine.disks, ...parts.map(({ after }) => [after.disk, after] as const)]),
+  })
 
 const partOf = (machine: Machine, copy: StorageCopy): ReadonlyArray<DiskPart> => {
   const before = machine.disks.get(copy.disk)
@@ -258,13 +254,14 @@ export const revertToCopies = (
 ): E.Either<MachineRefusal, MachinePlan> => {
   const refused = guards(machine, request, host)
   if (refused !== undefined) return E.left(refused)
+  const parts = request.copies.flatMap((copy) => partOf(machine, copy))
   return E.right({
     operation: 'revert',
     via: host.via,
     how: 'by hand',
     before: machine,
-    after: machineBack(machine, request),
-    parts: request.copies.flatMap((copy) => partOf(machine, copy)),
+    after: machineBack(machine, parts),
+    parts,
     steps: assemble(machine, revertToCopySteps(request.copies, asideOf(request.present))),
     finally: [],
     consistency: undefined,

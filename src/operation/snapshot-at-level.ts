@@ -79,9 +79,7 @@ interface Assembled {
   readonly finally: ReadonlyArray<Cleanup>
 }
 
-const stepsOf = (chosen: Chosen, taken: MachinePlan | undefined): Assembled => {
-  const { job, copies } = chosen
-  const around = aroundOf(chosen, taken)
+const stepsOf = ({ job, copies }: Chosen, taken: MachinePlan | undefined, around: Around): Assembled => {
   const first = assemble(job.machine, around.before)
   const commands = takeCopies(copies)
   const recorded = taken === undefined ? recordCopied(job, withCopied(job, copies)) : []
@@ -144,7 +142,8 @@ const machineAfter = ({ job, copies }: Chosen, taken: MachinePlan | undefined): 
 
 const composed = (chosen: Chosen, taken: MachinePlan | undefined): LevelPlan => {
   const { job, copies } = chosen
-  const by = aroundOf(chosen, taken).before.length
+  const around = aroundOf(chosen, taken)
+  const by = around.before.length
   const plan: MachinePlan = {
     operation: 'take',
     via: job.host.via,
@@ -152,7 +151,7 @@ const composed = (chosen: Chosen, taken: MachinePlan | undefined): LevelPlan => 
     before: job.machine,
     after: machineAfter(chosen, taken),
     parts: taken?.parts ?? [],
-    ...stepsOf(chosen, taken),
+    ...stepsOf(chosen, taken, around),
     consistency: copies.length === 0 ? taken?.consistency : consistencyOf(job),
     unlinked: [],
     requires: [...(taken?.requires ?? []), ...featuresOf(chosen)],

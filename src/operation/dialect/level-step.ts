@@ -227,8 +227,11 @@ export const revertPlaces = (
 export const revertToCopySteps = (
   copies: ReadonlyArray<StorageCopy>,
   aside: string | undefined,
-): ReadonlyArray<Draft> =>
-  copyGroups(copies)
+): ReadonlyArray<Draft> => {
+  const groups = copyGroups(copies)
+  return [
     // Of no lane: whatever changes anything waits for all of them.
-    .flatMap(({ copy }): ReadonlyArray<Draft> => readySteps({ copy, aside }).map((step) => ({ step })))
-    .concat(copyGroups(copies).flatMap((group) => drafted(group, revertSteps({ copy: group.copy, aside }))))
+    ...groups.flatMap(({ copy }) => readySteps({ copy, aside }).map((step) => ({ step }))),
+    ...groups.flatMap((group) => drafted(group, revertSteps({ copy: group.copy, aside }))),
+  ]
+}
